@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The datapath as the control plane (ofproto/) sees it.
+ *
+ * One `struct dp` a process: workers, ports, bridges, counters, drop
+ * accounting and the rings to the main thread.  A bridge is a slot page of
+ * programs plus the ports that enter it; the datapath knows nothing of
+ * OpenFlow rules.
+ *
+ * Threads: every function here is for the main thread (the one that runs
+ * ofproto), except where it says 'worker'.  Workers read what the main
+ * thread publishes: with release stores, freed after quiescence (ovs-rcu).
+ *
+ * Modes: DP_THREADED starts a worker thread; with DP_INLINE (bvs-replay, and
+ * ports whose netdev is not a PMD when dummies are enabled) dp_run() polls
+ * ports from the main thread.
+ *
+ * Errors: 0 or a negative errno. */
+
+#ifndef DATAPATH_DP_H
+#define DATAPATH_DP_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "datapath/abi.h"
+
+struct ds;
+struct dp;
+struct dp_bridge;
+struct dp_port;
+struct dp_packet;
+struct flow;
+struct netdev;
+struct netdev_stats;
+struct json;
+struct smap;
+struct vm_prog_type;
+struct vm_slots;
+
+/* Life. */
+
+enum dp_mode {
+    DP_THREADED,
+    DP_INLINE
+};
+
+/* What a worker handed to the main thread.  'packet' is owned by the upcall,
+ * its bytes as they are at that point of the pipeline; 'flow' holds key and
+ * metadata (in_port: the OpenFlow number).  'data' is a copy of the block
+ * given to the helper (CONTROLLER) or null. */
+enum dp_upcall_kind {
+#define DP_UPCALL(NAME, SHARE, TEXT) DP_UPCALL_##NAME,
+#include "datapath/upcalls.def"
+#undef DP_UPCALL
+    DP_N_UPCALLS
+};
+
+struct dp_upcall {
+    enum dp_upcall_kind kind;
+    struct dp_bridge *bridge;
+    struct dp_packet *packet;       /* Null for kinds without a packet. */
+    struct flow *flow;
+    uint32_t flow_id;               /* DP_HIT_FLOW of the rule, or
+                                     * DP_FLOW_NONE.  May be stale. */
+    uint64_t cookie;                /* Owner's cookie of that flow at the
+                                     * time (dp_flow_alloc()). */
+    uint8_t table_id;
+    uint32_t arg[4];                /* Meaning by kind. */
+    const void *data;
+    size_t data_size;
+};
+
+/* Called from dp_run() in the main thread for each upcall; the callee
+ * borrows the upcall for the duration of the call and may take 'packet' by
+ * setting it to null. */
+typedef void dp_upcall_cb(struct dp_upcall *, void *aux);
+
+int dp_create(enum dp_mode, struct dp **);
+void dp_destroy(struct dp *);
+void dp_set_upcall_cb(struct dp *, enum dp_upcall_kind, dp_upcall_cb *,
+                      void *aux);
+
+/* Polls inline ports, drains the rings fairly, reaps.  Returns true if
+ * there is more to do at once. */
+bool dp_run(struct dp *);
+void dp_wait(struct dp *);
+
+/* Waits until no worker uses what was unpublished before the call. */
+void dp_synchronize(struct dp *);
+
+/* Bridges. */
+
+int dp_bridge_create(struct dp *, const char *name, void *aux,
+                     struct dp_bridge **);
+void dp_bridge_destroy(struct dp_bridge *);
+void *dp_bridge_aux(const struct dp_bridge *);
+const char *dp_bridge_name(const struct dp_bridge *);
+struct dp_bridge_conf *dp_bridge_conf(struct dp_bridge *);
+
+/* Publishes a new slot page; the old one is released after quiescence.  The
+ * bridge owns 'slots' (made by vm_slots_create()). */
+void dp_bridge_set_slots(struct dp_bridge *, struct vm_slots *);
+struct vm_slots *dp_bridge_slots(const struct dp_bridge *);
+
+/* Publishes the tables version: one release store.  Packets received after
+ * it returns meet version 'version'. */
+void dp_bridge_set_version(struct dp_bridge *, uint64_t version);
+
+/* The program type of generated programs: context members, helpers. */
+const struct vm_prog_type *dp_bridge_prog_type(void);
+
+/* Ports.  'ofp_port' is the OpenFlow number in 'bridge'. */
+
+enum dp_port_flags {
+    DP_PORT_NO_RECV = 1 << 0,       /* OFPPC_NO_RECV. */
+    DP_PORT_NO_RECV_STP = 1 << 1,
+    DP_PORT_NO_FWD = 1 << 2,
+    DP_PORT_NO_FLOOD = 1 << 3,
+    DP_PORT_NO_PACKET_IN = 1 << 4,
+    DP_PORT_DOWN = 1 << 5,          /* OFPPC_PORT_DOWN. */
+};
+
+struct dp_port_stats {
+    uint64_t rx_packets, rx_bytes, rx_dropped;
+    uint64_t tx_packets, tx_bytes, tx_dropped;
+};
+
+/* Takes a reference to 'netdev'.  When it returns, packets flow. */
+int dp_port_add(struct dp_bridge *, struct netdev *, uint32_t ofp_port,
+                struct dp_port **);
+/* When it returns, no thread uses the port or its netdev. */
+void dp_port_del(struct dp_port *);
+void dp_port_set_flags(struct dp_port *, uint32_t flags);
+void dp_port_set_ofp_port(struct dp_port *, uint32_t ofp_port);
+/* 'netdev' replaces the port's (ofproto's port_modified). */
+int dp_port_set_netdev(struct dp_port *, struct netdev *);
+void dp_port_get_stats(const struct dp_port *, struct dp_port_stats *);
+uint32_t dp_port_ofp_port(const struct dp_port *);
+struct dp_port *dp_port_lookup(const struct dp_bridge *, uint32_t ofp_port);
+
+/* Sends 'packet' (owned by the callee) out of 'port' from the main thread:
+ * packet-out and slow path.  Counts as that port's transmission. */
+void dp_port_send(struct dp_port *, struct dp_packet *);
+
+/* Runs 'packet' (owned) through 'bridge' in the main thread as if received
+ * on 'ofp_port' (packet-out to OFPP_TABLE outside a bundle, tests, trace). */
+void dp_bridge_inject(struct dp_bridge *, struct dp_packet *,
+                      uint32_t ofp_port);
+
+/* Flows: an immutable block of parameters for action programs, and counters.
+ *
+ * Counters have an identity of their own, so that a modified flow (a new
+ * block) keeps them: dp_flow_alloc() takes a reference to 'counters'. */
+
+#define DP_FLOW_NONE UINT32_MAX
+#define DP_COUNTERS_NONE UINT32_MAX
+
+struct dp_flow_attr {
+    const void *params;             /* Copied. */
+    size_t params_size;             /* Multiple of 8. */
+    uint32_t counters;              /* From dp_counters_alloc(). */
+    uint64_t cookie;                /* Owner's tag, shown by drop/show:
+                                     * the OpenFlow cookie. */
+    uint8_t table_id;
+};
+
+/* Returns DP_FLOW_NONE when the table of flows is full. */
+uint32_t dp_flow_alloc(struct dp *, const struct dp_flow_attr *);
+/* Deferred until no worker can hold 'flow'. */
+void dp_flow_free(struct dp *, uint32_t flow);
+
+struct dp_counts {
+    uint64_t packets, bytes;
+    long long int used;             /* time_msec() of the last packet, or 0. */
+};
+
+uint32_t dp_counters_alloc(struct dp *);
+void dp_counters_ref(struct dp *, uint32_t counters);
+void dp_counters_unref(struct dp *, uint32_t counters);
+/* Sum over workers. */
+void dp_counters_read(const struct dp *, uint32_t counters,
+                      struct dp_counts *);
+/* For packets the slow path handled. */
+void dp_counters_add(struct dp *, uint32_t counters, uint64_t packets,
+                     uint64_t bytes);
+
+/* Per-table lookups and matches of a bridge (OpenFlow table stats). */
+void dp_table_counts(const struct dp_bridge *, uint8_t table_id,
+                     uint64_t *lookups, uint64_t *matches);
+void dp_table_count(struct dp_bridge *, uint8_t table_id, bool match);
+
+/* Drops: why packets ended without an output. */
+
+enum dp_drop_reason {
+#define DP_DROP(NAME, TEXT) DP_DROP_##NAME,
+#include "datapath/drop-reasons.def"
+#undef DP_DROP
+    DP_N_DROPS
+};
+
+/* Appends the rows 'reason, table, cookie, packets' of 'bridge' (null: all)
+ * to 'out' as text, or as JSON. */
+void dp_drops_format(const struct dp *, const struct dp_bridge *,
+                     struct ds *out);
+struct json *dp_drops_json(const struct dp *, const struct dp_bridge *);
+void dp_drop_count(struct dp_bridge *, enum dp_drop_reason, uint8_t table_id,
+                   uint64_t cookie);
+
+/* Conservation: received = forwarded + to_main + dropped + in_flight, once
+ * workers are quiescent. */
+struct dp_totals {
+    uint64_t received;              /* Packets that entered PARSE. */
+    uint64_t forwarded;             /* Ended with at least one output. */
+    uint64_t to_main;               /* Ended only in an upcall. */
+    uint64_t dropped;               /* Ended with a drop reason. */
+    uint64_t in_flight;             /* In rings, not yet handled. */
+    uint64_t buffers;               /* Packet buffers now alive. */
+};
+void dp_get_totals(const struct dp *, struct dp_totals *);
+
+/* Coverage of limits: a helper of ofproto/ that runs on workers (NORMAL)
+ * registers itself here, before the first bridge is created. */
+typedef uint64_t dp_helper_fn(struct dp_ctx *);
+void dp_set_normal(dp_helper_fn *);
+
+/* For helpers that run on workers (ofproto/normal.c). */
+
+/* Outputs the packet as it is now to 'ofp_port'. */
+void dp_ctx_output(struct dp_ctx *, uint32_t ofp_port);
+/* The same with the VLAN tag changed for this output only: 'tci' in host
+ * order, 0 for no tag, TPID 0x8100 kept or added. */
+void dp_ctx_output_vlan(struct dp_ctx *, uint32_t ofp_port, uint16_t tci);
+/* The drop reason that counts if the packet ends without an output. */
+void dp_ctx_drop(struct dp_ctx *, enum dp_drop_reason);
+struct dp_bridge *dp_ctx_bridge(const struct dp_ctx *);
+/* Queues an upcall without a packet ('kind' with 'arg'), or with a copy of
+ * the packet; returns false (and counts) when the ring is full. */
+bool dp_ctx_upcall(struct dp_ctx *, enum dp_upcall_kind,
+                   const uint32_t arg[4], bool with_packet);
+
+#endif /* datapath/dp.h */
