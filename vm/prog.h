@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VM_PROG_H
+#define VM_PROG_H 1
+
+/* Programs: from instructions to something that runs.
+ *
+ * What: vm_prog_load() takes instructions and maps and passes them through
+ *
+ *     decode and validate    this file: encodings, jumps, subprograms, calls
+ *     verify                 attr->verify, if given (vm/verifier/)
+ *     fix up                 context accesses get their real offsets
+ *     compile                attr->backend, if given and verified (jit/)
+ *
+ * A program that was not verified runs in the checked interpreter only; one
+ * that was runs in the fast interpreter, or as native code once a back end
+ * has compiled it.  If compiling fails the program still loads and runs in
+ * the interpreter; vm_prog_compile_error() says why.
+ *
+ * Ownership: load returns one reference.  A program owns copies of its
+ * instructions and notes, and references to its maps.  The last unref frees
+ * it after quiescence (vm_defer()).
+ *
+ * Threads: immutable after load but for counters.  Any thread may run it;
+ * load and unref may be called from any thread. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vm/err.h"
+#include "vm/insn.h"
+#include "vm/type.h"
+
+struct vm_map;
+struct vm_op;
+struct vm_prog;
+
+/* A remark on instructions [start, end): which flow they stand for, a line
+ * of source.  The disassembler prints it before 'start'. */
+struct vm_note {
+    uint32_t start, end;
+    const char *text;
+};
+
+/* A function: the main program is number 0, at instruction 0. */
+struct vm_subprog {
+    uint32_t start, end;        /* Slots [start, end). */
+    uint32_t stack;             /* Bytes of stack it uses; VM_STACK_SIZE until
+                                 * the verifier knows better. */
+};
+
+/* What the verifier found out about one instruction slot, for fix-ups and
+ * for the JITs.  All zero if it found nothing: zero always means "assume the
+ * worst", but for VM_AUX_SEEN, which matters only in verified programs. */
+enum vm_mem_kind {
+    VM_MEM_UNKNOWN,             /* Or several kinds. */
+    VM_MEM_CTX,
+    VM_MEM_STACK,               /* Of any frame. */
+    VM_MEM_PACKET,
+    VM_MEM_MAP_VALUE,
+    VM_MEM_BLOCK,               /* VM_CTX_BLOCK. */
+    VM_MEM_OTHER
+};
+
+#define VM_AUX_SEEN       0x0001u /* Some path executes it; a slot without
+                                   * this in a verified program is dead. */
+#define VM_AUX_ALWAYS     0x0002u /* Conditional jump: always taken. */
+#define VM_AUX_NEVER      0x0004u /* Conditional jump: never taken. */
+#define VM_AUX_DIV_SAFE   0x0008u /* Divisor is never 0 (nor INT_MIN / -1). */
+#define VM_AUX_NO_ZEXT    0x0010u /* Upper half of dst is not needed. */
+#define VM_AUX_CONST_KEY  0x0020u /* Array lookup, tail call: index 'cval'. */
+#define VM_AUX_LOOP_HEAD  0x0040u /* Target of a back edge. */
+#define VM_AUX_CTX        0x0080u /* Load or store of context member 'member',
+                                   * on every path. */
+
+struct vm_aux {
+    uint16_t flags;             /* VM_AUX_*. */
+    uint8_t mem;                /* enum vm_mem_kind: loads, stores, atomics. */
+    uint8_t member;             /* Index of the context member + 1, or 0. */
+    int32_t map;                /* Calls: index of the only map that the
+                                 * VM_ARG_MAP argument can be, plus 1; or 0. */
+    uint64_t cval;              /* VM_AUX_CONST_KEY. */
+};
+
+/* The verifier, as the loader calls it: 'prog' is decoded and validated (its
+ * insns, subprogs, maps and type are set); fills prog->aux, subprogs[].stack,
+ * prog->longest_path.  0, or -EACCES, -EINVAL, -E2BIG (too complex) with a
+ * message in 'err'; a longer log goes to 'log' (printf-like, may be NULL). */
+struct vm_verify_opts {
+    void (*log)(void *aux, const char *text);
+    void *log_aux;
+    uint32_t log_level;         /* 0 nothing, 1 rejections, 2 every step. */
+    uint64_t max_steps;         /* 0: 1,000,000. */
+    uint32_t max_ms;            /* Wall clock; 0: 10,000. */
+};
+typedef int vm_verify_fn(struct vm_prog *prog, const struct vm_verify_opts *,
+                         struct vm_err *err);
+
+/* An engine that makes native code; the daemon hands it to vm. */
+struct vm_backend {
+    const char *name;           /* "x86-64". */
+
+    /* Compiles a verified program: sets prog->native, prog->native_tail,
+     * prog->native_size, prog->backend_priv.  0 or negative errno with a
+     * sentence; then the program is as before. */
+    int (*compile)(struct vm_prog *prog, struct vm_err *err);
+
+    /* Frees what compile() made; no thread runs it any more. */
+    void (*free)(struct vm_prog *prog);
+};
+
+struct vm_prog_attr {
+    const struct vm_prog_type *type;    /* Borrowed for ever: static. */
+    const char *name;                   /* Copied; may be NULL. */
+    const struct vm_insn *insns;        /* Copied. */
+    uint32_t n_insns;                   /* Slots. */
+    struct vm_map *const *maps;         /* Referenced; what VM_PSEUDO_MAP_IDX
+                                         * counts in.  May be NULL. */
+    uint32_t n_maps;
+    const struct vm_note *notes;        /* Copied; may be NULL. */
+    uint32_t n_notes;
+    vm_verify_fn *verify;               /* NULL: not verified. */
+    const struct vm_verify_opts *verify_opts;   /* May be NULL. */
+    const struct vm_backend *backend;   /* NULL: interpreter. */
+};
+
+/* Native code: r1 is in the first argument, as for vm_prog_run(). */
+typedef uint64_t vm_run_fn(void *ctx, const struct vm_prog *prog);
+
+/* A loaded program.  Others read it; only prog.c, the verifier (aux, stack,
+ * longest_path) and the back end (native*, backend_priv) write, all before
+ * vm_prog_load() returns. */
+struct vm_prog {
+    /* First, so that a tail call is `load slot; test; jmp [prog]`: where
+     * native code of the same back end continues, after the prologue; NULL
+     * if there is none, and then native code calls vm_prog_run() on the
+     * target and returns its result. */
+    const void *native_tail;
+    vm_run_fn *run;             /* An interpreter or native code. */
+    const struct vm_prog_type *type;
+    const struct vm_op *ops;    /* Decoded form, for the interpreters. */
+
+    const struct vm_insn *insns;
+    uint32_t n_insns;
+    bool verified;
+
+    struct vm_map *const *maps;
+    uint32_t n_maps;
+
+    struct vm_subprog *subprogs;
+    uint32_t n_subprogs;
+
+    struct vm_aux *aux;         /* n_insns; never NULL. */
+    uint32_t longest_path;      /* Instructions, as the verifier computed; 0
+                                 * not known. */
+
+    const struct vm_backend *backend;   /* That compiled it, or NULL. */
+    vm_run_fn *native;
+    size_t native_size;         /* Bytes of machine code. */
+    void *backend_priv;
+
+    const struct vm_note *notes;
+    uint32_t n_notes;
+
+    atomic_uint refs;
+    uint32_t id;                /* Unique in the process, from 1. */
+    uint64_t load_ns, verify_ns, compile_ns;    /* How long they took. */
+    size_t memory;              /* Bytes, without maps and machine code. */
+    struct vm_err compile_err;
+    char name[64];
+};
+
+int vm_prog_load(const struct vm_prog_attr *, struct vm_prog **,
+                 struct vm_err *);
+struct vm_prog *vm_prog_ref(struct vm_prog *);
+void vm_prog_unref(struct vm_prog *);           /* NULL is fine. */
+
+/* Runs 'prog' with r1 = 'ctx' and returns r0.  If the checked interpreter
+ * stopped the program, returns type->abort_ret, and vm_fault.error is not 0
+ * until the thread's next run. */
+static inline uint64_t
+vm_prog_run(const struct vm_prog *prog, void *ctx)
+{
+    return prog->run(ctx, prog);
+}
+
+/* Why the checked interpreter stopped the calling thread's last run. */
+struct vm_fault {
+    int error;                  /* 0: it did not.  -EFAULT memory, -ETIME
+                                 * fuel, -EINVAL argument, -ELOOP frames. */
+    uint32_t pc;                /* Slot of the instruction. */
+    const struct vm_prog *prog; /* Which program, after tail calls; compare
+                                 * only. */
+    char text[160];             /* "insn 12: store of 4 bytes at r1 + 96:
+                                 * not in any region the program may touch" */
+};
+extern _Thread_local struct vm_fault vm_fault;
+
+/* The sentence of a compile() that failed, or NULL. */
+const char *vm_prog_compile_error(const struct vm_prog *);
+
+/* Runs of checked mode only, even if verified (fuzzing, bvs-bpf); same
+ * contract as vm_prog_run(). */
+uint64_t vm_prog_run_checked(const struct vm_prog *, void *ctx);
+/* Runs in the fast interpreter.  The program must be verified. */
+uint64_t vm_prog_run_fast(const struct vm_prog *, void *ctx);
+
+/* Validation alone: what vm_prog_load() does before it verifies, on
+ * instructions that are not yet a program.  'type' NULL: helper numbers are
+ * not looked at; n_maps bounds map indices. */
+int vm_validate(const struct vm_insn *, uint32_t n,
+                const struct vm_prog_type *type, uint32_t n_maps,
+                struct vm_err *);
+
+#endif /* vm/prog.h */
