@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The provider's view of bridges, ports and rules.
+ *
+ * bvs is a provider (`struct ofproto_class`) of Open vSwitch's libofproto:
+ * libofproto owns OpenFlow (connections, flow tables, versions), we own what
+ * packets meet.  Each of libofproto's objects is embedded in one of ours and
+ * lives as long as it; see the comments on life cycles in libofproto's
+ * ofproto-provider.h.
+ *
+ * Threads: the main thread, except where it says otherwise.  libofproto calls
+ * rule_delete and rule_destruct in the RCU thread; rule.c hands what they
+ * release to the main thread (of_rule_reap()), so that compile/ and datapath/
+ * are never called from another.
+ *
+ * Errors: libofproto's conventions: 0, a positive errno or an OFPERR_*. */
+
+#ifndef OFPROTO_OF_H
+#define OFPROTO_OF_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "ofproto/ofproto-provider.h"
+#include "ofproto/ofproto-dpif.h"
+#include "sset.h"
+#include "datapath/dp.h"
+
+struct of_code;                 /* compile/: program(s) and parameters. */
+struct of_entry;                /* compile/: a rule in its table's plan. */
+struct of_pipeline;             /* compile/: a bridge's tables. */
+struct of_l2;                   /* l2.h: bundles, VLANs, FDB. */
+struct of_bundle;               /* l2.h: an OVSDB Port. */
+struct of_change;               /* hooks.h: a queued change of a table. */
+struct of_stats;                /* stats.h: a rule's counts. */
+
+/* OpenFlow tables: as in OVS 255, of which the last one is hidden and
+ * read-only (fail-open, in-band and bonds put flows there or in table 0). */
+enum {
+    OF_N_TABLES = N_TABLES,
+    OF_TABLE_INTERNAL = TBL_INTERNAL
+};
+
+/* The one datapath of the process; null before of_provider_init(). */
+extern struct dp *of_dp;
+
+/* A bridge. */
+struct of_bridge {
+    /* First: bond.c takes a `struct ofproto_dpif *` and reads
+     * ->backer->rt_support.  Of its members we use 'up', 'backer' and
+     * 'tables_version', the version that is published. */
+    struct ofproto_dpif dpif;
+    struct dpif_backer backer;      /* Zeroed: no recirculation. */
+
+    struct hmap_node name_node;     /* In of.c's map of bridges by name. */
+    struct dp_bridge *dpb;          /* Owned.  dp_bridge_aux() is us. */
+    struct of_pipeline *pipeline;   /* Owned; of_pipeline_create(). */
+    struct of_l2 *l2;               /* Owned; of_l2_create(). */
+
+    /* Changes that libofproto made to its classifiers and that are not yet
+     * published, in order (hooks.c).  Guarded by ofproto_mutex. */
+    struct ovs_list changes;        /* Contains "struct of_change"s. */
+
+    /* Ports as the datapath has them: name to device.  An ofport exists for
+     * each one that libofproto has constructed. */
+    struct hmap vports;             /* port.c: "struct of_vport". */
+    struct sset port_poll_set;      /* Names to report from port_poll(). */
+
+    bool need_expire;               /* Look for expired rules soon. */
+    long long int next_expire;      /* time_msec() of the next look. */
+    uint64_t change_seq;            /* connectivity_seq last seen. */
+};
+
+/* A port: an OpenFlow port whose device is in the datapath. */
+struct of_port {
+    struct ofport up;
+    struct dp_port *dpp;            /* Owned by port.c; null until added. */
+    struct of_bundle *bundle;       /* l2.h; null if in none. */
+    struct ovs_list bundle_node;    /* In the bundle's list of ports. */
+    bool may_enable;                /* Live: carrier and (later) BFD, CFM. */
+    bool is_layer3;                 /* Carries packets without Ethernet. */
+};
+
+/* A flow.  What compile/ keeps is reached from here; the block of parameters
+ * and the map entry exist between of_table_insert() and of_table_delete(). */
+struct of_rule {
+    struct rule up;
+    struct of_code *code;           /* compile/: owned reference. */
+    struct of_entry *entry;         /* compile/: null when in no table. */
+    uint32_t flow;                  /* compile/: dp_flow_alloc(), or
+                                     * DP_FLOW_NONE. */
+    uint32_t counters;              /* rule.c: dp_counters_alloc(); give it
+                                     * to dp_flow_alloc(). */
+    struct of_stats *stats;         /* rule.c: owned reference. */
+    bool reserved;                  /* compile/: of_table_reserve() done. */
+};
+
+/* Casts. */
+
+static inline struct of_bridge *
+of_bridge_cast(const struct ofproto *ofproto)
+{
+    return ofproto ? CONTAINER_OF(ofproto, struct of_bridge, dpif.up) : NULL;
+}
+
+static inline struct of_port *
+of_port_cast(const struct ofport *ofport)
+{
+    return ofport ? CONTAINER_OF(ofport, struct of_port, up) : NULL;
+}
+
+static inline struct of_rule *
+of_rule_cast(const struct rule *rule)
+{
+    return rule ? CONTAINER_OF(rule, struct of_rule, up) : NULL;
+}
+
+static inline struct of_rule *
+of_rule_from_cls(const struct cls_rule *cr)
+{
+    return of_rule_cast(rule_from_cls_rule(cr));
+}
+
+static inline struct of_bridge *
+of_rule_bridge(const struct of_rule *rule)
+{
+    return of_bridge_cast(rule->up.ofproto);
+}
+
+static inline struct of_bridge *
+of_bridge_of_dp(const struct dp_bridge *dpb)
+{
+    return dp_bridge_aux(dpb);
+}
+
+/* Null if 'bridge' has no such port. */
+static inline struct of_port *
+of_port_get(const struct of_bridge *bridge, ofp_port_t ofp_port)
+{
+    return of_port_cast(ofproto_get_port(&bridge->dpif.up, ofp_port));
+}
+
+/* The version that packets meet; any thread. */
+ovs_version_t of_bridge_version(const struct of_bridge *);
+
+/* Null if there is none called 'name'. */
+struct of_bridge *of_bridge_lookup(const char *name);
+
+/* All bridges. */
+extern struct hmap of_bridges;  /* By 'name_node'. */
+#define OF_BRIDGE_FOR_EACH(BRIDGE) \
+    HMAP_FOR_EACH (BRIDGE, name_node, &of_bridges)
+
+/* The provider itself, for the daemon's main(). */
+
+/* --disable-system: the datapath type 'type' is not offered. */
+void of_provider_disallow_type(const char *type);
+
+/* How ports are driven; before the first bridge is made.  By default a
+ * worker thread (DP_THREADED), or inline when dummies are enabled. */
+void of_provider_set_mode(enum dp_mode);
+
+/* Destroys the datapath, after the last bridge. */
+void of_provider_exit(void);
+
+#endif /* ofproto/of.h */
