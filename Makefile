@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# One Makefile for everything; all output goes to $(BUILD).  Sources are found
+# by wildcards: a new file needs no edit here.
+#
+#   make [TARGET] [V=1] [BUILD=build-asan]      `make help' lists the targets
+
+BUILD ?= build
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+Q = $(if $(V),,@)
+say = $(if $(V),:,echo "  $(1)	$(patsubst $(BUILD)/%,%,$@)")
+
+# These targets need no configuration.
+UNCONFIGURED = help deps clean distclean
+ifneq ($(if $(MAKECMDGOALS),$(filter-out $(UNCONFIGURED),$(MAKECMDGOALS)),x),)
+include $(BUILD)/config.mk
+endif
+include utilities/ovs-link.mk
+
+# Runs again, with its last arguments, when it changed.  The targets that
+# promise to be all the set-up install packages first.
+SET_UP = $(filter demo demo-replay check,$(MAKECMDGOALS))
+$(BUILD)/config.mk: configure $(if $(SET_UP),| deps)
+	$(Q)./configure --build=$(BUILD) $(CONFIGURE_ARGS)
+
+## Sources
+
+SRC_vm := $(wildcard vm/*.c vm/*/*.c)
+SRC_jit := $(wildcard jit/*.c jit/*/*.c)
+SRC_dp := $(wildcard datapath/*.c datapath/*/*.c)
+SRC_ofproto := $(wildcard ofproto/*.c ofproto/*/*.c)
+SRC_util := $(filter-out utilities/bvs-%.c,$(wildcard utilities/*.c))
+SRC_programs := $(wildcard utilities/bvs-*.c)
+SRC_unit := $(wildcard tests/unit/test-*.c)
+SRC_unit_helpers := $(filter-out $(SRC_unit),$(wildcard tests/unit/*.c))
+SRC_tools := $(wildcard tests/tools/*.c)
+SRC_random := $(wildcard tests/random/*.c)
+
+LIBS_OURS := $(foreach l,vm jit dp ofproto util,$(BUILD)/lib/libbvs-$(l).a)
+PROGRAMS := $(SRC_programs:utilities/%.c=$(BUILD)/bin/%)
+UNIT_TESTS := $(SRC_unit:tests/unit/%.c=$(BUILD)/tests/unit/%)
+TOOLS := $(SRC_tools:tests/tools/%.c=$(BUILD)/tests/tools/%)
+RANDOM := $(if $(SRC_random),$(BUILD)/tests/random/random)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
+	$(SRC_programs) $(SRC_unit) $(SRC_unit_helpers) $(SRC_tools) \
+	$(SRC_random)
+# Sources that the folders' law keeps away from Open vSwitch and DPDK: its
+# headers are not on their include path.
+SRC_PURE := $(SRC_vm) $(SRC_jit) $(wildcard utilities/bvs-bpf.c \
+	utilities/bpf-*.c)
+
+## Flags
+
+WARNINGS = -Wall -Wextra -Wno-unused-parameter -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith $(WERROR)
+# The macros of Open vSwitch's headers compare signed with unsigned.
+WARNINGS_OVS = -Wno-sign-compare
+COMMON = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	-fno-strict-aliasing -fPIE -pthread -iquote . \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(CFLAGS) $(WARNINGS)
+# Open vSwitch's headers want its config.h before anything else.
+OVS_CFLAGS = -include $(OVS)/build/config.h -DHAVE_CONFIG_H -mssse3 \
+	$(foreach d,src/include build/include src/lib build/lib src build,\
+	-isystem $(OVS)/$(d)) $(DPDK_CFLAGS) $(WARNINGS_OVS)
+
+LINK = $(CC) -pie -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) \
+	$(CFLAGS) $(LDFLAGS)
+LIBS_PURE = -lbpf -lelf -lpcap
+LIBS_ALL = -lxdp -lbpf -lelf -lpcap -lssl -lcrypto -lunbound -lcap-ng \
+	$(DPDK_LIBS) -lnuma -latomic -lm
+OVS_COPIES = $(BUILD)/ovs/libbridge.a $(BUILD)/ovs/libofproto.a \
+	$(BUILD)/ovs/libopenvswitch.a
+OVS_LIBS = $(OVS_COPIES) $(OVS)/build/ovsdb/.libs/libovsdb.a \
+	$(OVS)/build/lib/.libs/libsflow.a
+
+## Building
+
+.PHONY: all
+all: $(LIBS_OURS) $(PROGRAMS) ## build the libraries and programs
+
+.PHONY: tests
+tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) ## build the test programs, too
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(OVS)/complete
+	@$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(if $(filter $<,$(SRC_PURE)),,$(OVS_CFLAGS)) \
+		-MMD -MP -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(call objects,$(SRC_ALL)))
+
+# ar keeps members of files that are gone, so start anew.
+define archive
+$(BUILD)/lib/libbvs-$(1).a: $(call objects,$(SRC_$(1))) $(BUILD)/lib/$(1).list
+	@$$(call say,AR)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+
+# Changes when a file is added or removed.
+$(BUILD)/lib/$(1).list: FORCE
+	@mkdir -p $$(@D); echo '$(SRC_$(1))' >$$@.new; \
+	if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
+endef
+$(foreach l,vm jit dp ofproto util,$(eval $(call archive,$(l))))
+
+link_all = $(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBS_OURS) \
+	$(OVS_LIBS) -Wl,--end-group $(LIBS_ALL)
+
+$(filter-out %/bvs-bpf,$(PROGRAMS)): $(BUILD)/bin/%: \
+		$(BUILD)/obj/utilities/%.o $(LIBS_OURS) $(OVS_COPIES)
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(link_all)
+
+$(filter %/bvs-bpf,$(PROGRAMS)): $(BUILD)/obj/utilities/bvs-bpf.o \
+		$(filter %-util.a %-vm.a %-jit.a,$(LIBS_OURS))
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LIBS_PURE)
+
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o \
+		$(call objects,$(SRC_unit_helpers)) $(LIBS_OURS) $(OVS_COPIES)
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(link_all) -lcmocka
+
+$(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIBS_OURS) \
+		$(OVS_COPIES)
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(link_all)
+
+$(RANDOM): $(call objects,$(SRC_random)) $(LIBS_OURS) $(OVS_COPIES)
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(link_all)
+
+## Open vSwitch
+
+$(OVS)/complete:
+	$(Q)BVS_CACHE='$(BVS_CACHE)' sh utilities/build-ovs.sh $(OVS_OPTIONS)
+
+# A copy of an archive without some of its members.
+without = mkdir -p $(@D) && cp $(1) $@.new && ar d $@.new $(2)
+
+$(BUILD)/ovs/libopenvswitch.a: utilities/ovs-link.mk | $(OVS)/complete
+	@$(call say,COPY)
+	$(Q)$(call without,$(OVS)/build/lib/.libs/libopenvswitch.a,\
+		$(OVS_OMIT_LIBOPENVSWITCH:%=%.o)) && mv $@.new $@
+
+$(BUILD)/ovs/libofproto.a: utilities/ovs-link.mk | $(OVS)/complete
+	@$(call say,HOOK)
+	$(Q)$(call without,$(OVS)/build/ofproto/.libs/libofproto.a,\
+		$(OVS_OMIT_LIBOFPROTO:%=libofproto_la-%.o))
+	$(Q)cd $(@D) && ar x $(@F).new libofproto_la-ofproto.o && \
+		objcopy $(OVS_HOOKS:%=--redefine-sym %) \
+			libofproto_la-ofproto.o && \
+		ar r $(@F).new libofproto_la-ofproto.o && \
+		rm libofproto_la-ofproto.o
+	$(Q)mv $@.new $@
+
+# An archive, so that only the daemon gets it.
+$(BUILD)/ovs/libbridge.a: utilities/ovs-link.mk | $(OVS)/complete
+	@$(call say,AR)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ \
+		$(OVS)/build/vswitchd/bridge.o \
+		$(OVS)/build/vswitchd/system-stats.o
+
+$(OVS_COPIES): $(BUILD)/config.mk
+
+## The rest
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing (as root)
+	@sh utilities/deps.sh
+
+.PHONY: clean
+clean: ## remove all that was built here (not the cache)
+	rm -rf build build-*
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile \
+		| expand -t 22
+
+.PHONY: FORCE
+FORCE:
