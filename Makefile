@@ -23,8 +23,8 @@ include utilities/ovs-link.mk
 
 # Runs again, with its last arguments, when it changed.  The targets that
 # promise to be all the set-up install packages first.
-SET_UP = $(filter demo demo-replay check,$(MAKECMDGOALS))
-$(BUILD)/config.mk: configure $(if $(SET_UP),| deps)
+SET_UP = $(filter demo demo-replay check%,$(MAKECMDGOALS))
+$(BUILD)/config.mk: configure utilities/build-ovs.sh $(if $(SET_UP),| deps)
 	$(Q)./configure --build=$(BUILD) $(CONFIGURE_ARGS)
 
 ## Sources
@@ -173,6 +173,78 @@ $(BUILD)/ovs/libbridge.a: utilities/ovs-link.mk | $(OVS)/complete
 		$(OVS)/build/vswitchd/system-stats.o
 
 $(OVS_COPIES): $(BUILD)/config.mk
+
+## Tests
+
+RUN_TESTS = tests/run --build=$(BUILD) $(TEST_FLAGS)
+
+.PHONY: check check-unit check-replay check-system check-random
+check: deps tests ## run all tests; as root, or some are skipped
+	@$(RUN_TESTS)
+check-unit check-replay check-system check-random: check-%: tests
+	@$(RUN_TESTS) --group=$*
+
+# A sanitizer's tree lies beside the normal one.
+.PHONY: check-asan check-tsan
+check-asan: deps ## run all tests with address and undefined sanitizers
+	@test -f build-asan/config.mk || ./configure --build=build-asan \
+		--sanitize=address,undefined --enable-werror
+	$(Q)$(MAKE) BUILD=build-asan tests
+	@tests/run --build=build-asan --slow=3 $(TEST_FLAGS)
+check-tsan: deps ## run the unit tests with the thread sanitizer
+	@test -f build-tsan/config.mk || ./configure --build=build-tsan \
+		--sanitize=thread --enable-werror
+	$(Q)$(MAKE) BUILD=build-tsan tests
+	@# With too random addresses, gcc 12's libtsan does not start.
+	@setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
+		$(TEST_FLAGS)
+
+.PHONY: demo demo-replay
+demo: deps all ## see the switch work (root, a minute)
+	@BUILD=$(abspath $(BUILD)) tests/demo/run.sh
+demo-replay: deps all ## see a policy tested over a capture (no root)
+	@BUILD=$(abspath $(BUILD)) tests/demo/replay.sh
+
+.PHONY: lint format
+lint: ## check what a compiler does not
+	@sh utilities/deps.sh lint
+	@tests/lint/run --build=$(BUILD)
+format: ## let clang-format decide
+	clang-format -i $(SRC_ALL) $(wildcard $(addsuffix /*.h,$(sort $(dir \
+		$(SRC_ALL)))))
+
+## Installation
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+SBINDIR = $(DESTDIR)$(PREFIX)/sbin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/bvs
+
+DAEMON = $(filter %/bvs-vswitchd,$(PROGRAMS))
+TO_BIN = $(filter-out $(DAEMON),$(PROGRAMS))
+MAN = $(wildcard utilities/man/*.[1-8])
+DOCS = $(wildcard README.md NEWS.md LICENSE docs/*.md)
+section = $(subst .,,$(suffix $(1)))
+
+# What is installed, as pairs FROM:TO.
+INSTALLED = $(foreach f,$(DAEMON),$(f):$(SBINDIR)/$(notdir $(f))) \
+	$(foreach f,$(TO_BIN),$(f):$(BINDIR)/$(notdir $(f))) \
+	$(foreach f,$(MAN),$(f):$(MANDIR)/man$(call \
+		section,$(f))/$(notdir $(f))) \
+	$(foreach f,$(DOCS),$(f):$(DOCDIR)/$(notdir $(f)))
+UNIT = $(UNITDIR)/bvs-vswitchd.service
+
+.PHONY: install uninstall
+install: all ## install to PREFIX, below DESTDIR if it is set
+	@$(foreach i,$(INSTALLED),install -D -m $(if $(filter \
+		$(BUILD)/bin/%,$(i)),755,644) $(subst :, ,$(i)) &&) :
+	@mkdir -p $(UNITDIR)
+	@sed 's,@sbindir@,$(PREFIX)/sbin,' utilities/bvs-vswitchd.service.in \
+		>$(UNIT) && chmod 644 $(UNIT)
+uninstall: ## remove what install installed
+	rm -f $(foreach i,$(INSTALLED),$(lastword $(subst :, ,$(i)))) $(UNIT)
+	@rmdir $(DOCDIR) 2>/dev/null || :
 
 ## The rest
 

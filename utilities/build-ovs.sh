@@ -13,9 +13,9 @@
 # The place is $BVS_CACHE (default ~/.cache/bvs)/ovs-VERSION-KEY, with the
 # folders src/ (sources) and build/ (objects).  KEY is a hash over all that
 # can change the result: sources, options, compiler, the libraries that
-# configure looks for, and this script's recipe.  A place counts only once its file
-# `complete' exists, which is written last; paths inside are absolute, so
-# nothing is renamed afterwards.  A lock keeps two builds apart.
+# configure looks for, and this script's recipe.  A place counts only once
+# its file `complete' exists, which is written last; paths inside are
+# absolute, so nothing is renamed afterwards.  A lock keeps two builds apart.
 
 set -eu
 
@@ -52,7 +52,9 @@ esac
 
 # What is built, and how.  -fPIC: the archives go into PIE programs and
 # into tests.  Frame pointers only help where a sanitizer prints stacks.
-options='--with-dpdk=shared --enable-afxdp --disable-silent-rules'
+# The directories are those of Debian's package, so that its tools find us.
+options='--with-dpdk=shared --enable-afxdp --disable-silent-rules
+         --prefix=/usr --sysconfdir=/etc --localstatedir=/var'
 cflags='-O2 -g -fPIC'
 if [ -n "$sanitize" ]; then
     cflags="-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=$sanitize"
