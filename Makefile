@@ -93,6 +93,9 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(OVS)/complete
 	$(Q)$(CC) $(COMMON) $(if $(filter $<,$(SRC_PURE)),,$(OVS_CFLAGS)) \
 		-MMD -MP -c -o $@ $<
 
+# It carries the schemas of Open vSwitch's sources.
+$(BUILD)/obj/utilities/db-schema.o: COMMON += -DBVS_OVS_SRC='"$(OVS)/src"'
+
 -include $(patsubst %.o,%.d,$(call objects,$(SRC_ALL)))
 
 # ar keeps members of files that are gone, so start anew.
