@@ -35,6 +35,7 @@ struct netdev;
 struct netdev_stats;
 struct json;
 struct smap;
+struct vm_prog;
 struct vm_prog_type;
 struct vm_slots;
 
@@ -48,7 +49,13 @@ enum dp_mode {
 /* What a worker handed to the main thread.  'packet' is owned by the upcall,
  * its bytes as they are at that point of the pipeline; 'flow' holds key and
  * metadata (in_port: the OpenFlow number).  'data' is a copy of the block
- * given to the helper (CONTROLLER) or null. */
+ * given to the helper CONTROLLER, or null: then an output to OFPP_CONTROLLER
+ * whose port was known at run time only made the upcall, and arg[0] is the
+ * number of bytes to send (0: all).
+ *
+ * arg[] of MAC_LEARN is the caller's of dp_ctx_upcall().  Of the others it is
+ * 0 but for CONTROLLER above, and arg[1] of CONTROLLER, which is 1 when the
+ * action was executed in the action set. */
 enum dp_upcall_kind {
 #define DP_UPCALL(NAME, SHARE, TEXT) DP_UPCALL_##NAME,
 #include "datapath/upcalls.def"
@@ -77,7 +84,13 @@ struct dp_upcall {
 typedef void dp_upcall_cb(struct dp_upcall *, void *aux);
 
 int dp_create(enum dp_mode, struct dp **);
+/* No bridge may be left. */
 void dp_destroy(struct dp *);
+
+/* With dummies enabled, as in Open vSwitch: ports whose netdev is not a PMD
+ * are polled by dp_run() even with DP_THREADED, and what a burst handed up
+ * is handled before the next burst.  Call it before the first port. */
+void dp_set_poll_non_pmd_in_main(struct dp *, bool);
 void dp_set_upcall_cb(struct dp *, enum dp_upcall_kind, dp_upcall_cb *,
                       void *aux);
 
@@ -98,8 +111,18 @@ void *dp_bridge_aux(const struct dp_bridge *);
 const char *dp_bridge_name(const struct dp_bridge *);
 struct dp_bridge_conf *dp_bridge_conf(struct dp_bridge *);
 
-/* Publishes a new slot page; the old one is released after quiescence.  The
- * bridge owns 'slots' (made by vm_slots_create()). */
+/* Slot pages: DP_N_SLOTS programs, all null at first.  A page holds a
+ * reference to each of its programs; dp_slots_set() takes one, and gives
+ * back that of the program it replaces.  It is one store for workers, so a
+ * page may be extended while they run it.  A page has references itself;
+ * the last unref frees it after quiescence. */
+struct vm_slots *dp_slots_create(void);
+void dp_slots_unref(struct vm_slots *);
+void dp_slots_set(struct vm_slots *, uint32_t slot, struct vm_prog *);
+
+/* Publishes a new slot page and takes the caller's reference to it; gives
+ * back that of the old one.  Publish slots before the version that needs
+ * them: a worker that meets the version meets the slots. */
 void dp_bridge_set_slots(struct dp_bridge *, struct vm_slots *);
 struct vm_slots *dp_bridge_slots(const struct dp_bridge *);
 
@@ -135,6 +158,7 @@ void dp_port_set_flags(struct dp_port *, uint32_t flags);
 void dp_port_set_ofp_port(struct dp_port *, uint32_t ofp_port);
 /* 'netdev' replaces the port's (ofproto's port_modified). */
 int dp_port_set_netdev(struct dp_port *, struct netdev *);
+struct netdev *dp_port_netdev(const struct dp_port *);
 void dp_port_get_stats(const struct dp_port *, struct dp_port_stats *);
 uint32_t dp_port_ofp_port(const struct dp_port *);
 struct dp_port *dp_port_lookup(const struct dp_bridge *, uint32_t ofp_port);
@@ -154,7 +178,7 @@ void dp_bridge_inject(struct dp_bridge *, struct dp_packet *,
  * block) keeps them: dp_flow_alloc() takes a reference to 'counters'. */
 
 #define DP_FLOW_NONE UINT32_MAX
-#define DP_COUNTERS_NONE UINT32_MAX
+#define DP_COUNTERS_NONE UINT32_MAX     /* Nothing is counted. */
 
 struct dp_flow_attr {
     const void *params;             /* Copied. */
@@ -200,7 +224,11 @@ enum dp_drop_reason {
 };
 
 /* Appends the rows 'reason, table, cookie, packets' of 'bridge' (null: all)
- * to 'out' as text, or as JSON. */
+ * to 'out' as text, or as JSON.  drop/show prints them.
+ *
+ * The rows of TX_FULL count copies that a port did not take, after the
+ * packet was accounted as forwarded; all other rows count packets, and their
+ * sum is dp_totals.dropped plus what dp_drop_count() added. */
 void dp_drops_format(const struct dp *, const struct dp_bridge *,
                      struct ds *out);
 struct json *dp_drops_json(const struct dp *, const struct dp_bridge *);
@@ -210,12 +238,14 @@ void dp_drop_count(struct dp_bridge *, enum dp_drop_reason, uint8_t table_id,
 /* Conservation: received = forwarded + to_main + dropped + in_flight, once
  * workers are quiescent. */
 struct dp_totals {
-    uint64_t received;              /* Packets that entered PARSE. */
+    uint64_t received;              /* From ports, and injected. */
     uint64_t forwarded;             /* Ended with at least one output. */
-    uint64_t to_main;               /* Ended only in an upcall. */
+    uint64_t to_main;               /* Ended only in an upcall, handled. */
     uint64_t dropped;               /* Ended with a drop reason. */
-    uint64_t in_flight;             /* In rings, not yet handled. */
+    uint64_t in_flight;             /* Ended only in an upcall, in a ring. */
     uint64_t buffers;               /* Packet buffers now alive. */
+    uint64_t upcalls_lost;          /* Not queued because a ring was full;
+                                     * their packets count above. */
 };
 void dp_get_totals(const struct dp *, struct dp_totals *);
 
