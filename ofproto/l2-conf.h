@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The L2 configuration as workers see it, and what NORMAL decides with it.
+ *
+ * What: a `struct of_l2_conf` is an immutable copy of a bridge's bundles:
+ * which port belongs to which, VLAN modes, who takes part in floods.  The
+ * functions below are NORMAL without the FDB: whether a packet is admitted,
+ * in which VLAN, which bundles a flood reaches, and which tags a packet
+ * carries when it leaves.  Worker and slow path both use them.
+ *
+ * Ownership: l2.c makes configurations and frees a replaced one after RCU
+ * quiescence.  Threads: read only, any.
+ *
+ * VLANs: as in OVS's ofproto-dpif, up to two tags; modes are OVSDB's
+ * Port:vlan_mode (IEEE 802.1Q, 802.1ad for dot1q-tunnel). */
+
+#ifndef OFPROTO_L2_CONF_H
+#define OFPROTO_L2_CONF_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "flow.h"
+#include "openvswitch/types.h"
+#include "ofproto/ofproto.h"
+#include "datapath/dp.h"
+
+/* A bundle: an OVSDB Port. */
+struct of_l2_bundle {
+    ofp_port_t port;            /* Where its packets leave. */
+    enum port_vlan_mode vlan_mode;
+    enum port_priority_tags_mode priority_tags;
+    uint16_t vlan;              /* Access or native VLAN; not for trunks. */
+    uint16_t qinq_ethtype;    /* dot1q-tunnel: TPID of the outer tag. */
+    bool floodable;
+    bool protected;
+    unsigned long *trunks;      /* Bitmap of 4096, or null for all: owned. */
+    unsigned long *cvlans;      /* The same for dot1q-tunnel: owned. */
+};
+
+/* Which bundle a port is in; the slots are an open hash table. */
+struct of_l2_port_slot {
+    uint32_t port;              /* OpenFlow number, or UINT32_MAX: free. */
+    uint32_t bundle;            /* Index in 'bundles'. */
+};
+
+struct of_l2_conf {
+    bool forward_bpdu;
+    unsigned long *flood_vlans; /* Bitmap: no learning there; null: none. */
+    size_t n_bundles;
+    struct of_l2_bundle *bundles;
+    uint32_t slot_mask;         /* Number of slots minus one. */
+    struct of_l2_port_slot *slots;
+};
+
+/* What NORMAL looks at in a packet. */
+struct of_l2_packet {
+    struct eth_addr dl_dst;
+    struct eth_addr dl_src;
+    ovs_be16 dl_type;
+    bool is_ethernet;
+    bool gratuitous_arp;
+    union flow_vlan_hdr vlans[FLOW_MAX_VLAN_HEADERS];
+};
+
+/* Tags in host order; 'tpid' 0: absent. */
+struct of_l2_vlans {
+    struct {
+        uint16_t tpid, vid, pcp;
+    } v[FLOW_MAX_VLAN_HEADERS];
+};
+
+/* What was decided about a packet at its input. */
+struct of_l2_input {
+    const struct of_l2_bundle *bundle; /* Null: from a controller. */
+    struct of_l2_vlans vlans;   /* Inside the bridge. */
+    uint16_t vlan;              /* ...the outermost VID: the FDB's VLAN. */
+    bool learn;                 /* The source address may be learned. */
+};
+
+/* An empty configuration of 'n_bundles' bundles that will hold at most
+ * 'n_ports' ports. */
+struct of_l2_conf *of_l2_conf_create(size_t n_bundles, size_t n_ports);
+void of_l2_conf_destroy(struct of_l2_conf *);
+void of_l2_conf_add_port(struct of_l2_conf *, ofp_port_t, size_t bundle);
+
+/* The bundle that 'port' is in, or null. */
+const struct of_l2_bundle *of_l2_conf_find(const struct of_l2_conf *,
+                                           ofp_port_t port);
+
+/* Decides whether 'packet', which came in by 'in_port', is forwarded.
+ * Returns DP_DROP_NONE and fills in '*input', or the reason to drop. */
+enum dp_drop_reason of_l2_admit(const struct of_l2_conf *, ofp_port_t in_port,
+                                const struct of_l2_packet *packet,
+                                struct of_l2_input *input);
+
+/* Whether the packet may leave by 'out', and for a flood, whether it does. */
+bool of_l2_may_output(const struct of_l2_input *,
+                      const struct of_l2_bundle *out);
+bool of_l2_floods_to(const struct of_l2_input *,
+                     const struct of_l2_bundle *out);
+
+/* Writes into 'vlans', which on entry holds the packet's, the tags it has
+ * when it leaves by 'out'. */
+void of_l2_output_vlans(const struct of_l2_input *,
+                        const struct of_l2_bundle *out,
+                        union flow_vlan_hdr vlans[FLOW_MAX_VLAN_HEADERS]);
+
+#endif /* ofproto/l2-conf.h */

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "ofproto/l2.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include "bitmap.h"
+#include "hash.h"
+#include "netdev.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+#include "vlan-bitmap.h"
+#include "datapath/dp.h"
+#include "ofproto/l2-private.h"
+#include "ofproto/of.h"
+
+VLOG_DEFINE_THIS_MODULE(of_l2);
+
+/* Life. */
+
+/* arg[]: the address's first four bytes; its last two and the VLAN; the
+ * port; whether it was a gratuitous ARP (of_normal()). */
+static void
+learn_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
+{
+    struct of_bridge *bridge = of_bridge_of_dp(upcall->bridge);
+    struct eth_addr mac;
+
+    if (bridge && bridge->l2) {
+        uint64_t bits = ((uint64_t) upcall->arg[0] << 16
+                         | upcall->arg[1] >> 16);
+
+        eth_addr_from_uint64(bits, &mac);
+        of_l2_learn(bridge->l2, mac, upcall->arg[1] & 0xffff,
+                    u16_to_ofp(upcall->arg[2]), upcall->arg[3]);
+    }
+}
+
+static pthread_t main_thread;
+
+bool
+of_l2_in_main_thread(void)
+{
+    return pthread_equal(pthread_self(), main_thread);
+}
+
+void
+of_l2_init(struct dp *dp)
+{
+    main_thread = pthread_self();
+    dp_set_normal(of_normal);
+    dp_set_upcall_cb(dp, DP_UPCALL_MAC_LEARN, learn_upcall, NULL);
+    of_fdb_cmd_init();
+}
+
+int
+of_l2_create(struct of_bridge *bridge, struct of_l2 **l2p)
+{
+    struct of_l2 *l2 = xzalloc(sizeof *l2);
+    int error = of_fdb_create(&l2->fdb);
+
+    *l2p = NULL;
+    if (error) {
+        free(l2);
+        return error;
+    }
+    l2->bridge = bridge;
+    hmap_init(&l2->bundles);
+    ovsrcu_init(&l2->conf, of_l2_conf_create(0, 0));
+    *l2p = l2;
+    return 0;
+}
+
+static void
+l2_free(struct of_l2 *l2)
+{
+    of_l2_conf_destroy(ovsrcu_get_protected(struct of_l2_conf *, &l2->conf));
+    of_fdb_destroy(l2->fdb);
+    bitmap_free(l2->flood_vlans);
+    hmap_destroy(&l2->bundles);
+    free(l2);
+}
+
+static void bundle_destroy(struct of_bundle *);
+
+void
+of_l2_destroy(struct of_l2 *l2)
+{
+    struct of_bundle *bundle;
+
+    if (l2) {
+        HMAP_FOR_EACH_SAFE (bundle, node, &l2->bundles) {
+            bundle_destroy(bundle);
+        }
+        /* A worker may be in of_normal(). */
+        ovsrcu_postpone(l2_free, l2);
+    }
+}
+
+void
+of_l2_run(struct of_l2 *l2)
+{
+    of_l2_refresh(l2);
+    of_fdb_run(l2->fdb);
+}
+
+void
+of_l2_wait(struct of_l2 *l2)
+{
+    of_fdb_wait(l2->fdb);
+}
+
+/* What workers see. */
+
+ofp_port_t
+of_bundle_port(const struct of_bundle *bundle)
+{
+    return CONTAINER_OF(ovs_list_front(&bundle->ports), struct of_port,
+                        bundle_node)->up.ofp_port;
+}
+
+static bool
+is_floodable(const struct of_bundle *bundle)
+{
+    const struct of_port *port;
+
+    LIST_FOR_EACH (port, bundle_node, &bundle->ports) {
+        if (port->is_layer3 || (port->up.pp.config & (OFPUTIL_PC_NO_FLOOD
+                                                      | OFPUTIL_PC_PORT_DOWN))
+            || netdev_get_pt_mode(port->up.netdev) == NETDEV_PT_LEGACY_L3) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct of_l2_conf *
+conf_make(const struct of_l2 *l2)
+{
+    const struct of_bundle *bundle;
+    struct of_l2_conf *conf;
+    size_t n_ports = 0;
+    size_t i = 0;
+
+    HMAP_FOR_EACH (bundle, node, &l2->bundles) {
+        n_ports += ovs_list_size(&bundle->ports);
+    }
+    conf = of_l2_conf_create(hmap_count(&l2->bundles), n_ports);
+    conf->forward_bpdu = l2->forward_bpdu;
+    conf->flood_vlans = vlan_bitmap_clone(l2->flood_vlans);
+    HMAP_FOR_EACH (bundle, node, &l2->bundles) {
+        struct of_l2_bundle *b = &conf->bundles[i];
+        const struct of_port *port;
+
+        *b = bundle->conf;
+        b->port = of_bundle_port(bundle);
+        b->floodable = is_floodable(bundle);
+        b->trunks = vlan_bitmap_clone(bundle->conf.trunks);
+        b->cvlans = vlan_bitmap_clone(bundle->conf.cvlans);
+        LIST_FOR_EACH (port, bundle_node, &bundle->ports) {
+            of_l2_conf_add_port(conf, port->up.ofp_port, i);
+        }
+        i++;
+    }
+    return conf;
+}
+
+void
+of_l2_refresh(struct of_l2 *l2)
+{
+    bool forward_bpdu = l2->bridge->dpif.up.forward_bpdu;
+
+    if (l2->conf_stale || l2->forward_bpdu != forward_bpdu) {
+        struct of_l2_conf *old;
+
+        l2->forward_bpdu = forward_bpdu;
+        old = ovsrcu_get_protected(struct of_l2_conf *, &l2->conf);
+        ovsrcu_set(&l2->conf, conf_make(l2));
+        ovsrcu_postpone(of_l2_conf_destroy, old);
+        l2->conf_stale = false;
+    }
+}
+
+/* Bundles. */
+
+static struct of_bundle *
+bundle_lookup(const struct of_l2 *l2, const void *aux)
+{
+    struct of_bundle *bundle;
+
+    HMAP_FOR_EACH_IN_BUCKET (bundle, node, hash_pointer(aux, 0),
+                             &l2->bundles) {
+        if (bundle->aux == aux) {
+            return bundle;
+        }
+    }
+    return NULL;
+}
+
+static struct of_bundle *
+bundle_create(struct of_l2 *l2, void *aux)
+{
+    struct of_bundle *bundle = xzalloc(sizeof *bundle);
+
+    hmap_insert(&l2->bundles, &bundle->node, hash_pointer(aux, 0));
+    bundle->l2 = l2;
+    bundle->aux = aux;
+    bundle->conf.vlan_mode = PORT_VLAN_TRUNK;
+    bundle->conf.qinq_ethtype = ETH_TYPE_VLAN_8021AD;
+    ovs_list_init(&bundle->ports);
+    l2->conf_stale = true;
+    return bundle;
+}
+
+static void
+bundle_del_port(struct of_port *port)
+{
+    ovs_list_remove(&port->bundle_node);
+    port->bundle->l2->conf_stale = true;
+    port->bundle = NULL;
+}
+
+static void
+bundle_destroy(struct of_bundle *bundle)
+{
+    const struct of_bridge *other;
+    struct of_l2 *l2 = bundle->l2;
+    struct of_port *port;
+    struct mac_entry *e;
+
+    LIST_FOR_EACH_SAFE (port, bundle_node, &bundle->ports) {
+        bundle_del_port(port);
+    }
+
+    /* When a VM moves to this host, its address may be known as being behind
+     * a patch port of another bridge: forget it there too. */
+    LIST_FOR_EACH (e, lru_node, &l2->fdb->ml->lrus) {
+        if (mac_entry_get_port(l2->fdb->ml, e) != bundle) {
+            continue;
+        }
+        OF_BRIDGE_FOR_EACH (other) {
+            if (other->l2 && other->l2 != l2) {
+                of_fdb_forget(other->l2->fdb, e->mac, e->vlan);
+            }
+        }
+    }
+    of_fdb_flush_owner(l2->fdb, bundle);
+
+    hmap_remove(&l2->bundles, &bundle->node);
+    l2->conf_stale = true;
+    bitmap_free(bundle->conf.trunks);
+    bitmap_free(bundle->conf.cvlans);
+    free(bundle->name);
+    free(bundle);
+}
+
+/* Makes 'bundle' consist of just 'ofp_port'.  False: no such port. */
+static bool
+bundle_set_port(struct of_bundle *bundle, ofp_port_t ofp_port)
+{
+    struct of_port *port = of_port_get(bundle->l2->bridge, ofp_port);
+    struct of_port *old;
+
+    LIST_FOR_EACH_SAFE (old, bundle_node, &bundle->ports) {
+        if (old != port) {
+            bundle_del_port(old);
+            of_fdb_flush_owner(bundle->l2->fdb, bundle);
+        }
+    }
+    if (!port) {
+        return false;
+    }
+    if (port->bundle != bundle) {
+        if (port->bundle) {
+            of_bundle_remove(&port->up);
+        }
+        port->bundle = bundle;
+        ovs_list_push_back(&bundle->ports, &port->bundle_node);
+        bundle->l2->conf_stale = true;
+    }
+    return true;
+}
+
+/* The VLANs that a port with these settings trunks, to be freed. */
+static unsigned long *
+make_trunks(const struct ofproto_bundle_settings *s, int vlan)
+{
+    bool is_native = (s->vlan_mode == PORT_VLAN_NATIVE_TAGGED
+                      || s->vlan_mode == PORT_VLAN_NATIVE_UNTAGGED);
+    unsigned long *trunks;
+
+    if (s->vlan_mode == PORT_VLAN_TRUNK || (is_native && !vlan)) {
+        return vlan_bitmap_clone(s->trunks);
+    }
+    if (!is_native) {
+        return NULL;
+    }
+    /* The native VLAN is one of them; VLAN 0 is not, it means the native
+     * one. */
+    trunks = (s->trunks ? bitmap_clone(s->trunks, 4096)
+              : bitmap_allocate1(4096));
+    bitmap_set1(trunks, vlan);
+    bitmap_set0(trunks, 0);
+    return trunks;
+}
+
+static bool
+set_bitmap(unsigned long **bitmap, unsigned long *new)
+{
+    if (vlan_bitmap_equal(*bitmap, new)) {
+        bitmap_free(new);
+        return false;
+    }
+    bitmap_free(*bitmap);
+    *bitmap = new;
+    return true;
+}
+
+/* Returns true if something changed that makes what was learned void. */
+static bool
+bundle_configure(struct of_bundle *bundle,
+                 const struct ofproto_bundle_settings *s)
+{
+    int vlan = s->vlan >= 0 && s->vlan <= 4095 ? s->vlan : 0;
+    struct of_l2_bundle *conf = &bundle->conf;
+    bool changed;
+
+    if (s->vlan_mode == PORT_VLAN_TRUNK) {
+        vlan = 0;
+    }
+    changed = (conf->vlan_mode != s->vlan_mode
+               || conf->priority_tags != s->use_priority_tags
+               || conf->qinq_ethtype != s->qinq_ethtype
+               || conf->vlan != vlan
+               || conf->protected != s->protected);
+    conf->vlan_mode = s->vlan_mode;
+    conf->priority_tags = s->use_priority_tags;
+    conf->qinq_ethtype = s->qinq_ethtype;
+    conf->vlan = vlan;
+    conf->protected = s->protected;
+    changed |= set_bitmap(&conf->trunks, make_trunks(s, vlan));
+    changed |= set_bitmap(&conf->cvlans,
+                          s->vlan_mode == PORT_VLAN_DOT1Q_TUNNEL
+                          ? vlan_bitmap_clone(s->cvlans) : NULL);
+    return changed;
+}
+
+int
+of_bundle_set(struct ofproto *ofproto, void *aux,
+              const struct ofproto_bundle_settings *s)
+{
+    struct of_l2 *l2 = of_bridge_cast(ofproto)->l2;
+    struct of_bundle *bundle = bundle_lookup(l2, aux);
+
+    if (!s) {
+        if (bundle) {
+            bundle_destroy(bundle);
+        }
+        return 0;
+    }
+    if (s->n_members != 1) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+        VLOG_ERR_RL(&rl, "port %s: bonds are not supported; its %"PRIuSIZE" "
+                    "interfaces stay out of NORMAL", s->name, s->n_members);
+        if (bundle) {
+            bundle_destroy(bundle);
+        }
+        return EOPNOTSUPP;
+    }
+
+    if (!bundle) {
+        bundle = bundle_create(l2, aux);
+    }
+    if (!bundle->name || strcmp(s->name, bundle->name)) {
+        free(bundle->name);
+        bundle->name = xstrdup(s->name);
+    }
+    if (!bundle_set_port(bundle, s->members[0])) {
+        bundle_destroy(bundle);
+        return EINVAL;
+    }
+    if (bundle_configure(bundle, s)) {
+        of_fdb_flush_owner(l2->fdb, bundle);
+        l2->conf_stale = true;
+    }
+    return 0;
+}
+
+void
+of_bundle_remove(struct ofport *port_)
+{
+    struct of_port *port = of_port_cast(port_);
+    struct of_bundle *bundle = port->bundle;
+
+    if (bundle) {
+        bundle_del_port(port);
+        if (ovs_list_is_empty(&bundle->ports)) {
+            bundle_destroy(bundle);
+        }
+    }
+}
+
+void
+of_l2_port_changed(struct of_port *port)
+{
+    if (port->bundle) {
+        /* At once: the barrier after a port_mod promises it. */
+        port->bundle->l2->conf_stale = true;
+        of_l2_refresh(port->bundle->l2);
+    }
+}
+
+void
+of_l2_port_gone(struct of_port *port)
+{
+    of_bundle_remove(&port->up);
+}
+
+/* Other settings. */
+
+int
+of_set_flood_vlans(struct ofproto *ofproto, unsigned long *flood_vlans)
+{
+    struct of_l2 *l2 = of_bridge_cast(ofproto)->l2;
+
+    of_fdb_set_flood_vlans(l2->fdb, flood_vlans);
+    if (set_bitmap(&l2->flood_vlans, vlan_bitmap_clone(flood_vlans))) {
+        l2->conf_stale = true;
+    }
+    return 0;
+}
+
+void
+of_set_mac_table_config(struct ofproto *ofproto, unsigned int idle_time,
+                        size_t max_entries)
+{
+    struct of_l2 *l2 = of_bridge_cast(ofproto)->l2;
+
+    of_fdb_set_idle_time(l2->fdb, idle_time);
+    of_fdb_set_max_entries(l2->fdb, max_entries);
+}
+
+void
+of_forward_bpdu_changed(struct ofproto *ofproto)
+{
+    of_l2_refresh(of_bridge_cast(ofproto)->l2);
+}
+
+bool
+of_is_mirror_output_bundle(const struct ofproto *ofproto OVS_UNUSED,
+                           void *aux OVS_UNUSED)
+{
+    return false;
+}
+
+/* The FDB. */
+
+void
+of_l2_learn(struct of_l2 *l2, struct eth_addr mac, uint16_t vlan,
+            ofp_port_t port_no, bool gratuitous_arp)
+{
+    const struct of_port *port = of_port_get(l2->bridge, port_no);
+
+    if (port && port->bundle) {
+        struct of_fdb_source src = {
+            .mac = mac,
+            .vlan = vlan,
+            .gratuitous_arp = gratuitous_arp,
+            .owner = port->bundle,
+            .port = of_bundle_port(port->bundle),
+        };
+
+        of_fdb_learn(l2->fdb, &src);
+    }
+}
+
+ofp_port_t
+of_l2_lookup(const struct of_l2 *l2, struct eth_addr mac, uint16_t vlan)
+{
+    const struct of_bundle *bundle = of_fdb_lookup(l2->fdb, mac, vlan);
+
+    return bundle ? of_bundle_port(bundle) : OFPP_NONE;
+}
+
+void
+of_l2_flush(struct of_l2 *l2)
+{
+    of_fdb_flush(l2->fdb);
+}

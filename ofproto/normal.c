@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* NORMAL on a worker: L2 switching with the configuration and the mirror of
+ * the FDB that the main thread keeps.  No lock, no allocation. */
+
+#include <config.h>
+#include "ofproto/l2.h"
+
+#include <string.h>
+#include "flow.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+#include "datapath/dp.h"
+#include "ofproto/l2-private.h"
+#include "ofproto/of.h"
+
+/* Key words are words of struct flow. */
+BUILD_ASSERT_DECL(offsetof(struct flow, dl_src)
+                  == offsetof(struct flow, dl_dst) + 6);
+BUILD_ASSERT_DECL(offsetof(struct flow, dl_type)
+                  == offsetof(struct flow, dl_dst) + 12);
+BUILD_ASSERT_DECL(sizeof(((struct flow *) NULL)->vlans) == 8);
+
+/* Whether the packet, an ARP packet to the broadcast address, is gratuitous:
+ * a reply, or a request for the sender's own address.  Read from the packet,
+ * because PARSE goes that deep only for rules that match on it. */
+static bool
+is_gratuitous_arp(const struct dp_ctx *ctx)
+{
+    size_t ofs = ETH_HEADER_LEN + VLAN_HEADER_LEN * (size_t) ctx->n_vlans;
+    struct arp_eth_header arp;
+
+    if ((size_t) (ctx->data_end - ctx->data) < ofs + sizeof arp) {
+        return false;
+    }
+    memcpy(&arp, ctx->data + ofs, sizeof arp);
+    return (arp.ar_op == htons(ARP_OP_REPLY)
+            || (arp.ar_op == htons(ARP_OP_REQUEST)
+                && !memcmp(&arp.ar_spa, &arp.ar_tpa, sizeof arp.ar_spa)));
+}
+
+static void
+packet_from_ctx(const struct dp_ctx *ctx, struct of_l2_packet *packet)
+{
+    const uint8_t *eth = (const uint8_t *) &ctx->key[DP_KEY_ETH];
+
+    memcpy(&packet->dl_dst, eth, ETH_ADDR_LEN);
+    memcpy(&packet->dl_src, eth + 6, ETH_ADDR_LEN);
+    memcpy(&packet->dl_type, eth + 12, sizeof packet->dl_type);
+    memcpy(packet->vlans, &ctx->key[DP_KEY_VLAN], sizeof packet->vlans);
+    packet->is_ethernet = true;
+    packet->gratuitous_arp = (packet->dl_type == htons(ETH_TYPE_ARP)
+                              && eth_addr_is_broadcast(packet->dl_dst)
+                              && is_gratuitous_arp(ctx));
+}
+
+/* Notes that the source is behind the input port.  If that is news, the main
+ * thread must learn it; when it is the main thread that runs us (inline
+ * ports), at once. */
+static void
+learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
+      const struct of_l2_input *input)
+{
+    struct of_fdb_entry *e = of_fdb_peek(l2->fdb, packet->dl_src,
+                                         input->vlan);
+    uint64_t mac = eth_addr_to_uint64(packet->dl_src);
+    uint32_t arg[4] = {
+        mac >> 16, (mac & 0xffff) << 16 | input->vlan, ctx->in_port,
+        packet->gratuitous_arp
+    };
+
+    if (e && e->is_static) {
+        return;
+    }
+    if (e && e->port == ofp_to_u16(input->bundle->port)
+        && !packet->gratuitous_arp) {
+        of_fdb_touch(e, time_now());
+    } else if (of_l2_in_main_thread()) {
+        of_l2_learn(l2, packet->dl_src, input->vlan,
+                    u16_to_ofp(ctx->in_port), packet->gratuitous_arp);
+    } else {
+        dp_ctx_upcall(ctx, DP_UPCALL_MAC_LEARN, arg, false);
+    }
+}
+
+static void
+output(struct dp_ctx *ctx, const struct of_l2_input *input,
+       const struct of_l2_bundle *out)
+{
+    uint64_t old = ctx->key[DP_KEY_VLAN];
+    union flow_vlan_hdr vlans[FLOW_MAX_VLAN_HEADERS];
+    uint64_t new;
+
+    memcpy(vlans, &old, sizeof vlans);
+    of_l2_output_vlans(input, out, vlans);
+    memcpy(&new, vlans, sizeof new);
+    if (new == old) {
+        dp_ctx_output(ctx, ofp_to_u16(out->port));
+    } else {
+        ctx->key[DP_KEY_VLAN] = new;
+        ctx->dirty |= DP_DIRTY_VLAN;
+        dp_ctx_output(ctx, ofp_to_u16(out->port));
+        ctx->key[DP_KEY_VLAN] = old;
+        ctx->dirty |= DP_DIRTY_VLAN;
+    }
+}
+
+static enum dp_drop_reason
+flood(struct dp_ctx *ctx, const struct of_l2_conf *conf,
+      const struct of_l2_input *input)
+{
+    enum dp_drop_reason reason = DP_DROP_NORMAL_NO_PORT;
+
+    for (size_t i = 0; i < conf->n_bundles; i++) {
+        if (of_l2_floods_to(input, &conf->bundles[i])) {
+            output(ctx, input, &conf->bundles[i]);
+            reason = DP_DROP_NONE;
+        }
+    }
+    return reason;
+}
+
+static enum dp_drop_reason
+forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
+{
+    const struct of_l2_bundle *out;
+    const struct of_fdb_entry *e;
+    struct of_l2_packet packet;
+    struct of_l2_input input;
+    enum dp_drop_reason reason;
+
+    packet_from_ctx(ctx, &packet);
+    reason = of_l2_admit(conf, u16_to_ofp(ctx->in_port), &packet, &input);
+    if (reason != DP_DROP_NONE) {
+        return reason;
+    }
+    if (input.learn) {
+        learn(ctx, l2, &packet, &input);
+        if (eth_addr_equals(packet.dl_src, packet.dl_dst)) {
+            /* What is being learned already counts. */
+            return DP_DROP_NORMAL_SAME_PORT;
+        }
+    }
+
+    e = of_fdb_peek(l2->fdb, packet.dl_dst, input.vlan);
+    if (!e) {
+        return flood(ctx, conf, &input);
+    }
+    out = of_l2_conf_find(conf, u16_to_ofp(e->port));
+    if (!out) {
+        return DP_DROP_NORMAL_NO_PORT;
+    }
+    if (!of_l2_may_output(&input, out)) {
+        return DP_DROP_NORMAL_SAME_PORT;
+    }
+    output(ctx, &input, out);
+    return DP_DROP_NONE;
+}
+
+uint64_t
+of_normal(struct dp_ctx *ctx)
+{
+    struct of_bridge *bridge = of_bridge_of_dp(dp_ctx_bridge(ctx));
+    enum dp_drop_reason reason;
+
+    reason = forward(ctx, bridge->l2,
+                     ovsrcu_get(struct of_l2_conf *, &bridge->l2->conf));
+    if (reason != DP_DROP_NONE) {
+        dp_ctx_drop(ctx, reason);
+    }
+    return 0;
+}

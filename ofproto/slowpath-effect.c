@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "ofproto/slowpath-private.h"
+
+#include <inttypes.h>
+#include "ofproto/connmgr.h"
+#include "dp-packet.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-packet.h"
+#include "packets.h"
+#include "util.h"
+#include "ofproto/l2.h"
+#include "ofproto/of.h"
+
+struct effect_ops {
+    bool leaves;            /* Sends something; else changes the switch. */
+    void (*run)(struct of_bridge *, struct of_slow_effect *, size_t size);
+    void (*free)(struct of_slow_effect *);
+    void (*format)(const struct of_slow_effect *, struct ds *);
+};
+
+/* OUTPUT. */
+
+static void
+run_OUTPUT(struct of_bridge *bridge, struct of_slow_effect *e,
+           size_t size OVS_UNUSED)
+{
+    const struct of_port *port = of_port_get(bridge, e->output.port);
+
+    /* A port may go between translation and execution of a bundle. */
+    if (port && port->dpp) {
+        dp_port_send(port->dpp, e->output.packet);
+        e->output.packet = NULL;
+    }
+}
+
+static void
+free_OUTPUT(struct of_slow_effect *e)
+{
+    dp_packet_delete(e->output.packet);
+}
+
+static void
+format_OUTPUT(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "output %"PRIu32" ", e->output.port);
+    ds_put_hex(s, dp_packet_data(e->output.packet),
+               dp_packet_size(e->output.packet));
+}
+
+/* PACKET_IN. */
+
+static void
+run_PACKET_IN(struct of_bridge *bridge, struct of_slow_effect *e,
+              size_t size OVS_UNUSED)
+{
+    connmgr_send_async_msg(bridge->dpif.up.connmgr, e->packet_in);
+}
+
+static void
+free_PACKET_IN(struct of_slow_effect *e)
+{
+    struct ofputil_packet_in_private *pin = &e->packet_in->pin.up;
+
+    free(pin->base.packet);
+    free(pin->base.userdata);
+    free(pin->stack);
+    free(pin->actions);
+    free(pin->action_set);
+    free(e->packet_in);
+}
+
+static void
+format_PACKET_IN(const struct of_slow_effect *e, struct ds *s)
+{
+    const struct ofputil_packet_in *pin = &e->packet_in->pin.up.base;
+
+    ds_put_format(s, "packet-in reason=%d table=%"PRIu8" cookie=%#"PRIx64" "
+                  "controller=%"PRIu16" ", (int) pin->reason, pin->table_id,
+                  ntohll(pin->cookie), e->packet_in->controller_id);
+    ds_put_hex(s, pin->packet, pin->packet_len);
+}
+
+/* RULE. */
+
+static void
+run_RULE(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
+         size_t size)
+{
+    dp_counters_add(of_dp, e->rule->counters, 1, size);
+}
+
+static void
+free_RULE(struct of_slow_effect *e)
+{
+    ofproto_rule_unref(&e->rule->up);
+}
+
+static void
+format_RULE(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "rule table=%"PRIu8" cookie=%#"PRIx64,
+                  e->rule->up.table_id, ntohll(e->rule->up.flow_cookie));
+}
+
+/* TABLE. */
+
+static void
+run_TABLE(struct of_bridge *bridge, struct of_slow_effect *e,
+          size_t size OVS_UNUSED)
+{
+    dp_table_count(bridge->dpb, e->table.id, e->table.match);
+}
+
+static void
+free_TABLE(struct of_slow_effect *e OVS_UNUSED)
+{
+    /* Nothing is owned. */
+}
+
+static void
+format_TABLE(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "table %"PRIu8" %s", e->table.id,
+                  e->table.match ? "match" : "miss");
+}
+
+/* LEARN. */
+
+static void
+run_LEARN(struct of_bridge *bridge, struct of_slow_effect *e,
+          size_t size OVS_UNUSED)
+{
+    of_l2_learn(bridge->l2, e->learn.mac, e->learn.vlan, e->learn.port,
+                e->learn.gratuitous_arp);
+}
+
+static void
+free_LEARN(struct of_slow_effect *e OVS_UNUSED)
+{
+    /* Nothing is owned. */
+}
+
+static void
+format_LEARN(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "learn "ETH_ADDR_FMT" vlan=%"PRIu16" port=%"PRIu32,
+                  ETH_ADDR_ARGS(e->learn.mac), e->learn.vlan, e->learn.port);
+}
+
+static const struct effect_ops effect_ops[OF_N_SLOW_EFFECTS] = {
+#define OF_SLOW_EFFECT(NAME, LEAVES)                                    \
+    [OF_SLOW_##NAME] = { LEAVES, run_##NAME, free_##NAME, format_##NAME },
+#include "ofproto/slowpath-effects.def"
+#undef OF_SLOW_EFFECT
+};
+
+struct of_slow_effect *
+slow_effect_add(struct of_slow_out *out, enum of_slow_effect_kind kind)
+{
+    struct of_slow_effect *e = xzalloc(sizeof *e);
+
+    e->kind = kind;
+    ovs_list_push_back(&out->effects, &e->node);
+    return e;
+}
+
+static void
+effect_free(struct of_slow_effect *e)
+{
+    ovs_list_remove(&e->node);
+    effect_ops[e->kind].free(e);
+    free(e);
+}
+
+void
+slow_effects_cancel(struct of_slow_out *out)
+{
+    struct of_slow_effect *e;
+
+    LIST_FOR_EACH_SAFE (e, node, &out->effects) {
+        if (effect_ops[e->kind].leaves) {
+            effect_free(e);
+        }
+    }
+    out->n_outputs = out->n_packet_ins = 0;
+}
+
+static void
+effects_run(struct of_slow_out *out, bool leaves)
+{
+    struct of_slow_effect *e;
+
+    LIST_FOR_EACH_SAFE (e, node, &out->effects) {
+        if (effect_ops[e->kind].leaves == leaves) {
+            effect_ops[e->kind].run(out->bridge, e, out->packet_size);
+            effect_free(e);
+        }
+    }
+}
+
+void
+slow_effects_account(struct of_slow_out *out)
+{
+    effects_run(out, false);
+}
+
+void
+slow_effects_send(struct of_slow_out *out)
+{
+    effects_run(out, true);
+}
+
+void
+slow_effects_free(struct of_slow_out *out)
+{
+    struct of_slow_effect *e;
+
+    LIST_FOR_EACH_SAFE (e, node, &out->effects) {
+        effect_free(e);
+    }
+}
+
+void
+of_slow_format(const struct of_slow_out *out, struct ds *s)
+{
+    const struct of_slow_effect *e;
+
+    LIST_FOR_EACH (e, node, &out->effects) {
+        effect_ops[e->kind].format(e, s);
+        ds_put_char(s, '\n');
+    }
+}
