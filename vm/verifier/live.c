@@ -237,14 +237,16 @@ define(struct vlive *live, int reg)
     return precise;
 }
 
+/* A divisor always matters: whether it can be 0 is noted for the JITs. */
 static void
 live_alu(struct vlive *live, const struct vm_insn *insn, enum vm_form form)
 {
-    bool is_move = (insn->code & VM_OP_MASK) == VM_MOV;
+    int op = insn->code & VM_OP_MASK;
+    bool is_move = op == VM_MOV;
     bool precise = define(live, insn->dst);
 
     if (form == VM_F_ALU_RR || form == VM_F_MOVSX) {
-        use(live, insn->src, precise);
+        use(live, insn->src, precise || op == VM_DIV || op == VM_MOD);
     }
     if (!is_move) {
         use(live, insn->dst, precise);
