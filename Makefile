@@ -208,8 +208,15 @@ demo: deps all ## see the switch work (root, a minute)
 demo-replay: deps all ## see a policy tested over a capture (no root)
 	@BUILD=$(abspath $(BUILD)) tests/demo/replay.sh
 
+# What lint asks.
+.PHONY: flags sources
+flags:
+	@echo '$(COMMON)'; echo '$(COMMON) $(OVS_CFLAGS)'
+sources:
+	@echo $(SRC_ALL)
+
 .PHONY: lint format
-lint: ## check what a compiler does not
+lint: tests ## check what a compiler does not
 	@sh utilities/deps.sh lint
 	@tests/lint/run --build=$(BUILD)
 format: ## let clang-format decide
