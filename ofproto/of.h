@@ -22,14 +22,12 @@
 #include <stdint.h>
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
+#include "openvswitch/shash.h"
 #include "ofproto/ofproto-provider.h"
 #include "ofproto/ofproto-dpif.h"
-#include "sset.h"
 #include "datapath/dp.h"
+#include "ofproto/compile/compile.h"
 
-struct of_code;                 /* compile/: program(s) and parameters. */
-struct of_entry;                /* compile/: a rule in its table's plan. */
-struct of_pipeline;             /* compile/: a bridge's tables. */
 struct of_l2;                   /* l2.h: bundles, VLANs, FDB. */
 struct of_bundle;               /* l2.h: an OVSDB Port. */
 struct of_change;               /* hooks.h: a queued change of a table. */
@@ -64,36 +62,35 @@ struct of_bridge {
 
     /* Ports as the datapath has them: name to device.  An ofport exists for
      * each one that libofproto has constructed. */
-    struct hmap vports;             /* port.c: "struct of_vport". */
-    struct sset port_poll_set;      /* Names to report from port_poll(). */
+    struct shash vports;            /* port.c: "struct of_vport". */
 
-    bool need_expire;               /* Look for expired rules soon. */
-    long long int next_expire;      /* time_msec() of the next look. */
+    atomic_count n_rules;           /* Rules constructed and not yet freed. */
+    long long int next_expire;      /* time_msec() of the next look for
+                                     * expired rules. */
     uint64_t change_seq;            /* connectivity_seq last seen. */
 };
 
 /* A port: an OpenFlow port whose device is in the datapath. */
 struct of_port {
     struct ofport up;
-    struct dp_port *dpp;            /* Owned by port.c; null until added. */
+    struct dp_port *dpp;            /* Owned; null once it has left. */
+    struct netdev *netdev;          /* The device that dpp uses. */
     struct of_bundle *bundle;       /* l2.h; null if in none. */
     struct ovs_list bundle_node;    /* In the bundle's list of ports. */
     bool may_enable;                /* Live: carrier and (later) BFD, CFM. */
     bool is_layer3;                 /* Carries packets without Ethernet. */
 };
 
-/* A flow.  What compile/ keeps is reached from here; the block of parameters
- * and the map entry exist between of_table_insert() and of_table_delete(). */
+/* A flow. */
 struct of_rule {
     struct rule up;
-    struct of_code *code;           /* compile/: owned reference. */
-    struct of_entry *entry;         /* compile/: null when in no table. */
-    uint32_t flow;                  /* compile/: dp_flow_alloc(), or
-                                     * DP_FLOW_NONE. */
-    uint32_t counters;              /* rule.c: dp_counters_alloc(); give it
-                                     * to dp_flow_alloc(). */
-    struct of_stats *stats;         /* rule.c: owned reference. */
-    bool reserved;                  /* compile/: of_table_reserve() done. */
+    struct of_entry entry;          /* Its part in the compiled tables. */
+    struct of_stats *stats;         /* Owned reference; outlives the rule
+                                     * while a successor sums it up. */
+    bool constructed;               /* 'entry' wants of_entry_destruct(). */
+    struct of_change *insert;       /* hooks.c: queued, not yet applied. */
+    struct of_change *hide;         /* The same. */
+    struct ovs_list reap_node;      /* rule.c: in the list to be freed. */
 };
 
 /* Casts. */
@@ -141,6 +138,9 @@ of_port_get(const struct of_bridge *bridge, ofp_port_t ofp_port)
     return of_port_cast(ofproto_get_port(&bridge->dpif.up, ofp_port));
 }
 
+/* Counts packets that the slow path handled; main thread. */
+void of_rule_credit(struct of_rule *, uint64_t packets, uint64_t bytes);
+
 /* The version that packets meet; any thread. */
 ovs_version_t of_bridge_version(const struct of_bridge *);
 
@@ -157,8 +157,8 @@ extern struct hmap of_bridges;  /* By 'name_node'. */
 /* --disable-system: the datapath type 'type' is not offered. */
 void of_provider_disallow_type(const char *type);
 
-/* How ports are driven; before the first bridge is made.  By default a
- * worker thread (DP_THREADED), or inline when dummies are enabled. */
+/* How ports are driven; before the first bridge is made.  By default by a
+ * worker thread (DP_THREADED). */
 void of_provider_set_mode(enum dp_mode);
 
 /* Destroys the datapath, after the last bridge. */

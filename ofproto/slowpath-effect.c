@@ -88,7 +88,7 @@ static void
 run_RULE(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
          size_t size)
 {
-    dp_counters_add(of_dp, e->rule->counters, 1, size);
+    of_rule_credit(e->rule, 1, size);
 }
 
 static void

@@ -24,4 +24,5 @@ OVS_HOOKS = \
 	cls_rule_make_invisible_in_version=of_hook_cls_rule_make_invisible \
 	cls_rule_restore_visibility=of_hook_cls_rule_restore_visibility \
 	classifier_remove_assert=of_hook_classifier_remove_assert \
-	classifier_remove=of_hook_classifier_remove
+	classifier_remove=of_hook_classifier_remove \
+	ofconn_send_reply=of_hook_ofconn_send_reply

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "ofproto/hooks.h"
+
+#include <stdlib.h>
+#include "classifier.h"
+#include "ofproto/connmgr.h"
+#include "ofproto/of.h"
+#include "ofproto/of-private.h"
+#include "ofproto/stats.h"
+#include "ovs-thread.h"
+#include "seq.h"
+#include "util.h"
+
+enum of_change_kind {
+    OF_CHANGE_INSERT,
+    OF_CHANGE_HIDE,
+    OF_CHANGE_RESTORE,
+    OF_CHANGE_DELETE
+};
+
+/* A queued change.  'rule' is referenced. */
+struct of_change {
+    struct ovs_list node;       /* In struct of_bridge's 'changes'. */
+    enum of_change_kind kind;
+    struct of_rule *rule;
+    ovs_version_t version;      /* Of INSERT and HIDE; the others apply when
+                                 * what was queued before them has. */
+};
+
+struct seq *
+of_changes_seq(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+    static struct seq *seq;
+
+    if (ovsthread_once_start(&once)) {
+        seq = seq_create();
+        ovsthread_once_done(&once);
+    }
+    return seq;
+}
+
+static struct of_change *
+queue(struct of_rule *rule, enum of_change_kind kind, ovs_version_t version)
+{
+    struct of_change *change = xmalloc(sizeof *change);
+
+    change->kind = kind;
+    change->rule = rule;
+    change->version = version;
+    ofproto_rule_ref(&rule->up);
+    ovs_list_push_back(&of_rule_bridge(rule)->changes, &change->node);
+    return change;
+}
+
+static void
+change_destroy(struct of_change *change)
+{
+    ovs_list_remove(&change->node);
+    ofproto_rule_unref(&change->rule->up);
+    free(change);
+}
+
+static void
+change_apply(struct of_change *change)
+{
+    struct of_rule *rule = change->rule;
+
+    switch (change->kind) {
+    case OF_CHANGE_INSERT:
+        rule->insert = NULL;
+        of_table_insert(&rule->entry, change->version);
+        break;
+    case OF_CHANGE_HIDE:
+        rule->hide = NULL;
+        of_table_hide(&rule->entry, change->version);
+        break;
+    case OF_CHANGE_RESTORE:
+        of_table_restore(&rule->entry);
+        break;
+    case OF_CHANGE_DELETE:
+        of_table_delete(&rule->entry);
+        /* The rule was invisible for a grace period, or never visible, so
+         * its counts are final; the FLOW_REMOVED message will read them. */
+        of_stats_freeze(rule->stats);
+        break;
+    }
+}
+
+void
+of_changes_apply(struct of_bridge *bridge, ovs_version_t version)
+{
+    struct of_change *change;
+
+    LIST_FOR_EACH_SAFE (change, node, &bridge->changes) {
+        if (change->version > version) {
+            break;
+        }
+        change_apply(change);
+        change_destroy(change);
+    }
+}
+
+/* Hooks. */
+
+void
+of_hook_classifier_insert(struct classifier *cls, const struct cls_rule *cr,
+                          ovs_version_t version,
+                          const struct cls_conjunction *conjunctions,
+                          size_t n_conjunctions)
+{
+    struct of_rule *rule = of_rule_from_cls(cr);
+
+    classifier_insert(cls, cr, version, conjunctions, n_conjunctions);
+    rule->insert = queue(rule, OF_CHANGE_INSERT, version);
+}
+
+void
+of_hook_cls_rule_make_invisible(const struct cls_rule *cr,
+                                ovs_version_t version)
+{
+    struct of_rule *rule = of_rule_from_cls(cr);
+
+    cls_rule_make_invisible_in_version(cr, version);
+    rule->hide = queue(rule, OF_CHANGE_HIDE, version);
+}
+
+void
+of_hook_cls_rule_restore_visibility(const struct cls_rule *cr)
+{
+    struct of_rule *rule = of_rule_from_cls(cr);
+
+    cls_rule_restore_visibility(cr);
+    if (rule->hide) {
+        change_destroy(rule->hide);
+        rule->hide = NULL;
+    } else {
+        queue(rule, OF_CHANGE_RESTORE, 0);
+    }
+}
+
+/* 'cr' has left the classifier. */
+static void
+removed(const struct cls_rule *cr)
+{
+    struct of_rule *rule = of_rule_from_cls(cr);
+
+    if (rule->hide) {
+        change_destroy(rule->hide);
+        rule->hide = NULL;
+    }
+    if (rule->insert) {
+        change_destroy(rule->insert);
+        rule->insert = NULL;
+    } else {
+        queue(rule, OF_CHANGE_DELETE, 0);
+        seq_change(of_changes_seq());
+    }
+}
+
+void
+of_hook_classifier_remove_assert(struct classifier *cls,
+                                 const struct cls_rule *cr)
+{
+    classifier_remove_assert(cls, cr);
+    removed(cr);
+}
+
+bool
+of_hook_classifier_remove(struct classifier *cls, const struct cls_rule *cr)
+{
+    bool was_in = classifier_remove(cls, cr);
+
+    if (was_in) {
+        removed(cr);
+    }
+    return was_in;
+}
+
+void
+of_hook_ofconn_send_reply(const struct ofconn *ofconn, struct ofpbuf *msg)
+{
+    of_bridge_sync(of_bridge_cast(ofconn_get_ofproto(ofconn)));
+    ofconn_send_reply(ofconn, msg);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Packets to the controllers.
+ *
+ * Threads: the main thread. */
+
+#ifndef OFPROTO_PACKET_IN_H
+#define OFPROTO_PACKET_IN_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+#include "openflow/openflow-common.h"
+#include "openvswitch/types.h"
+
+struct dp_packet;
+struct flow;
+struct of_bridge;
+struct ofproto_async_msg;
+
+/* The block that an action program gives to DP_HELPER_CONTROLLER and that
+ * arrives as the 'data' of a DP_UPCALL_CONTROLLER: host byte order, followed
+ * by 'userdata_len' bytes, padded to a multiple of 8. */
+struct of_controller_block {
+    uint16_t max_len;           /* Bytes of the packet to send. */
+    uint16_t controller_id;
+    uint8_t reason;             /* OFPR_*. */
+    uint8_t pad;
+    uint16_t userdata_len;
+    uint8_t userdata[];
+};
+
+/* What a packet-in says. */
+struct of_packet_in {
+    const struct dp_packet *packet;
+    const struct flow *flow;    /* For the metadata. */
+    enum ofp_packet_in_reason reason;
+    uint8_t table_id;
+    ovs_be64 cookie;            /* OVS_BE64_MAX if there is no flow. */
+    uint16_t controller_id;
+    uint16_t max_len;
+    const uint8_t *userdata;
+    size_t userdata_len;
+};
+
+/* Copies all of it; ofproto_async_msg_free() frees the result. */
+struct ofproto_async_msg *of_packet_in_compose(const struct of_bridge *,
+                                               const struct of_packet_in *);
+
+void of_packet_in_send(struct of_bridge *, const struct of_packet_in *);
+
+/* Takes the datapath's upcalls; after dp_create(). */
+void of_packet_in_init(void);
+
+#endif /* ofproto/packet-in.h */

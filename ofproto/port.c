@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Ports.
+ *
+ * libofproto adds a port in two steps: port_add() with a device, then, once
+ * it has chosen an OpenFlow number, port_construct().  In between, and as
+ * long as the port exists, its name is in the bridge's 'vports'; the datapath
+ * gets it in the second step, when its number is known. */
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include "netdev-provider.h"
+#include "netdev-vport.h"
+#include "ofproto/l2.h"
+#include "ofproto/of.h"
+#include "ofproto/of-private.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(of_port);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+struct of_vport {
+    char *type;                 /* Of the netdev. */
+    uint32_t number;            /* Shown by dpif/show. */
+};
+
+static struct of_vport *
+vport_find(const struct of_bridge *bridge, const char *name)
+{
+    return shash_find_data(&bridge->vports, name);
+}
+
+static bool
+vport_number_used(uint32_t number)
+{
+    struct of_bridge *bridge;
+
+    OF_BRIDGE_FOR_EACH (bridge) {
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, &bridge->vports) {
+            const struct of_vport *vport = node->data;
+
+            if (vport->number == number) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A number that is unique in the process.  As in OVS, with dummies it follows
+ * the digits in the name, counted from 100 for bridges ("br0" is 100). */
+static uint32_t
+choose_vport_number(const struct of_bridge *bridge, const char *name)
+{
+    uint32_t number;
+
+    if (of_type_is_dummy(bridge->dpif.up.type)) {
+        size_t n = strcspn(name, "0123456789");
+
+        number = (!strncmp(name, "br", 2) ? 100 : 0) + strtoul(name + n,
+                                                               NULL, 10);
+        if (name[n] && number && number < UINT16_MAX
+            && !vport_number_used(number)) {
+            return number;
+        }
+    }
+    for (number = 1; vport_number_used(number); number++) {
+        continue;
+    }
+    return number;
+}
+
+static void
+vport_delete(struct of_bridge *bridge, const char *name)
+{
+    struct of_vport *vport = shash_find_and_delete(&bridge->vports, name);
+
+    if (vport) {
+        free(vport->type);
+        free(vport);
+    }
+}
+
+void
+of_vports_init(struct of_bridge *bridge)
+{
+    shash_init(&bridge->vports);
+}
+
+void
+of_vports_destroy(struct of_bridge *bridge)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH_SAFE (node, &bridge->vports) {
+        vport_delete(bridge, node->name);
+    }
+    shash_destroy(&bridge->vports);
+}
+
+uint32_t
+of_vport_number(const struct of_bridge *bridge, const char *name)
+{
+    const struct of_vport *vport = vport_find(bridge, name);
+
+    return vport ? vport->number : UINT32_MAX;
+}
+
+const char *
+of_vport_name(const struct of_bridge *bridge, uint32_t number)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &bridge->vports) {
+        const struct of_vport *vport = node->data;
+
+        if (vport->number == number) {
+            return node->name;
+        }
+    }
+    return NULL;
+}
+
+/* The set of ports. */
+
+int
+of_port_add(struct ofproto *ofproto, struct netdev *netdev)
+{
+    struct of_bridge *bridge = of_bridge_cast(ofproto);
+    const char *name = netdev_get_name(netdev);
+    struct of_vport *vport;
+    struct of_bridge *other;
+
+    if (netdev_vport_is_vport_class(netdev_get_class(netdev))) {
+        VLOG_WARN_RL(&rl, "%s: cannot add port %s: interface type %s is not "
+                     "supported", ofproto->name, name,
+                     netdev_get_type(netdev));
+        return EOPNOTSUPP;
+    }
+    OF_BRIDGE_FOR_EACH (other) {
+        if (vport_find(other, name)) {
+            VLOG_WARN_RL(&rl, "%s: cannot add port %s: it is a port of %s",
+                         ofproto->name, name, other->dpif.up.name);
+            return EBUSY;
+        }
+    }
+
+    vport = xmalloc(sizeof *vport);
+    vport->type = xstrdup(netdev_get_type(netdev));
+    vport->number = choose_vport_number(bridge, name);
+    shash_add(&bridge->vports, name, vport);
+    return 0;
+}
+
+static void
+leave_datapath(struct of_port *port)
+{
+    if (port->dpp) {
+        of_l2_port_gone(port);
+        of_bundle_remove(&port->up);
+        dp_port_del(port->dpp);
+        port->dpp = NULL;
+    }
+}
+
+int
+of_port_del(struct ofproto *ofproto, ofp_port_t ofp_port)
+{
+    struct of_bridge *bridge = of_bridge_cast(ofproto);
+    struct of_port *port = of_port_get(bridge, ofp_port);
+
+    if (port) {
+        /* The caller closes the device, so nothing may use it. */
+        leave_datapath(port);
+        vport_delete(bridge, netdev_get_name(port->up.netdev));
+    }
+    return 0;
+}
+
+int
+of_port_query_by_name(const struct ofproto *ofproto, const char *name,
+                      struct ofproto_port *result)
+{
+    const struct of_bridge *bridge = of_bridge_cast(ofproto);
+    const struct of_vport *vport = vport_find(bridge, name);
+    const struct ofport *ofport;
+
+    if (!vport) {
+        return ENODEV;
+    }
+    ofport = shash_find_data(&ofproto->port_by_name, name);
+    result->name = xstrdup(name);
+    result->type = xstrdup(vport->type);
+    result->ofp_port = ofport ? ofport->ofp_port : OFPP_NONE;
+    return 0;
+}
+
+struct port_dump {
+    size_t n;
+    size_t next;
+    const struct shash_node **nodes;
+    struct ofproto_port port;
+    bool has_port;
+};
+
+int
+of_port_dump_start(const struct ofproto *ofproto, void **statep)
+{
+    const struct of_bridge *bridge = of_bridge_cast(ofproto);
+    struct port_dump *dump = xzalloc(sizeof *dump);
+
+    dump->n = shash_count(&bridge->vports);
+    dump->nodes = shash_sort(&bridge->vports);
+    *statep = dump;
+    return 0;
+}
+
+int
+of_port_dump_next(const struct ofproto *ofproto, void *dump_,
+                  struct ofproto_port *port)
+{
+    struct port_dump *dump = dump_;
+
+    if (dump->has_port) {
+        ofproto_port_destroy(&dump->port);
+        dump->has_port = false;
+    }
+    if (dump->next >= dump->n) {
+        return EOF;
+    }
+    if (of_port_query_by_name(ofproto, dump->nodes[dump->next++]->name,
+                              &dump->port)) {
+        return EOF;
+    }
+    dump->has_port = true;
+    *port = dump->port;
+    return 0;
+}
+
+int
+of_port_dump_done(const struct ofproto *ofproto OVS_UNUSED, void *dump_)
+{
+    struct port_dump *dump = dump_;
+
+    if (dump->has_port) {
+        ofproto_port_destroy(&dump->port);
+    }
+    free(dump->nodes);
+    free(dump);
+    return 0;
+}
+
+/* Life cycle. */
+
+static void
+update_flags(struct of_port *port)
+{
+    static const struct {
+        enum ofputil_port_config config;
+        enum dp_port_flags flag;
+    } bits[] = {
+        { OFPUTIL_PC_NO_RECV, DP_PORT_NO_RECV },
+        { OFPUTIL_PC_NO_RECV_STP, DP_PORT_NO_RECV_STP },
+        { OFPUTIL_PC_NO_FWD, DP_PORT_NO_FWD },
+        { OFPUTIL_PC_NO_FLOOD, DP_PORT_NO_FLOOD },
+        { OFPUTIL_PC_NO_PACKET_IN, DP_PORT_NO_PACKET_IN },
+        { OFPUTIL_PC_PORT_DOWN, DP_PORT_DOWN },
+    };
+    uint32_t flags = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+        if (port->up.pp.config & bits[i].config) {
+            flags |= bits[i].flag;
+        }
+    }
+    if (port->dpp) {
+        dp_port_set_flags(port->dpp, flags);
+    }
+}
+
+struct ofport *
+of_port_alloc(void)
+{
+    struct of_port *port = xzalloc(sizeof *port);
+
+    return &port->up;
+}
+
+int
+of_port_construct(struct ofport *ofport)
+{
+    struct of_bridge *bridge = of_bridge_cast(ofport->ofproto);
+    struct of_port *port = of_port_cast(ofport);
+    int error;
+
+    error = -dp_port_add(bridge->dpb, ofport->netdev,
+                         ofp_to_u16(ofport->ofp_port), &port->dpp);
+    if (error) {
+        vport_delete(bridge, netdev_get_name(ofport->netdev));
+        return error;
+    }
+    port->netdev = ofport->netdev;
+    update_flags(port);
+    return 0;
+}
+
+void
+of_port_destruct(struct ofport *ofport, bool del OVS_UNUSED)
+{
+    struct of_bridge *bridge = of_bridge_cast(ofport->ofproto);
+    struct of_port *port = of_port_cast(ofport);
+
+    leave_datapath(port);
+    vport_delete(bridge, netdev_get_name(ofport->netdev));
+}
+
+void
+of_port_dealloc(struct ofport *ofport)
+{
+    free(of_port_cast(ofport));
+}
+
+void
+of_port_modified(struct ofport *ofport)
+{
+    struct of_port *port = of_port_cast(ofport);
+
+    if (port->dpp && port->netdev != ofport->netdev) {
+        int error = -dp_port_set_netdev(port->dpp, ofport->netdev);
+
+        if (error) {
+            VLOG_WARN_RL(&rl, "%s: device of port %s cannot be replaced (%s)",
+                         ofport->ofproto->name,
+                         netdev_get_name(ofport->netdev),
+                         ovs_strerror(error));
+        } else {
+            port->netdev = ofport->netdev;
+        }
+    }
+    update_flags(port);
+    of_l2_port_changed(port);
+}
+
+void
+of_port_reconfigured(struct ofport *ofport,
+                     enum ofputil_port_config old OVS_UNUSED)
+{
+    struct of_port *port = of_port_cast(ofport);
+
+    update_flags(port);
+    of_l2_port_changed(port);
+    of_port_run(port);
+}
+
+void
+of_port_run(struct of_port *port)
+{
+    bool enable = netdev_get_carrier(port->up.netdev);
+
+    if (port->up.may_enable != enable) {
+        ofproto_port_set_enable(&port->up, enable);
+        of_l2_port_changed(port);
+    }
+}
+
+/* The device's counters where it has them, the datapath's where not; drops
+ * for want of room in a transmit queue happen before the device sees the
+ * packet. */
+int
+of_port_get_stats(const struct ofport *ofport, struct netdev_stats *stats)
+{
+    const struct of_port *port = of_port_cast(ofport);
+    struct dp_port_stats ours;
+    int error;
+
+    error = netdev_get_stats(ofport->netdev, stats);
+    if (error == EOPNOTSUPP) {
+        memset(stats, 0xff, sizeof *stats);
+    } else if (error) {
+        return error;
+    }
+    if (!port->dpp) {
+        return 0;
+    }
+
+    dp_port_get_stats(port->dpp, &ours);
+#define MERGE(MEMBER)                                   \
+    if (stats->MEMBER == UINT64_MAX) {                  \
+        stats->MEMBER = ours.MEMBER;                    \
+    }
+    MERGE(rx_packets);
+    MERGE(rx_bytes);
+    MERGE(tx_packets);
+    MERGE(tx_bytes);
+    MERGE(rx_dropped);
+#undef MERGE
+    if (stats->tx_dropped == UINT64_MAX) {
+        stats->tx_dropped = 0;
+    }
+    stats->tx_dropped += ours.tx_dropped;
+    return 0;
+}
