@@ -130,21 +130,30 @@ def check_symbols(tree):
                        "%s uses %s of %s" % (member, name, library))
 
 
-PREFIXES = {"vm": ("vm_",), "jit": ("jit_",), "dp": ("dp_",),
-            "ofproto": ("of_",)}
+PREFIXES = {"vm": "vm_", "jit": "jit_", "dp": "dp_", "ofproto": "of_"}
 
 
 def check_prefixes(tree):
-    """A module's public symbols carry its prefix."""
-    for archive, prefixes in PREFIXES.items():
-        path = "%s/lib/libbvs-%s.a" % (tree.build, archive)
-        for name in sorted(symbols(path)[0]):
-            # Some compilers' and sanitizers' own begin with two underscores;
-            # Open vSwitch's VLOG_DEFINE_THIS_MODULE makes VLM_*.
-            if not name.startswith(prefixes + ("__", "VLM_", "_dl_")):
-                yield ("%s:%s" % (ARCHIVES[archive], name), 0,
-                       "public symbol %s lacks the prefix %s"
-                       % (name, prefixes[0]))
+    """What a module shows to others carries its prefix, and nothing public
+    takes the place of a symbol of Open vSwitch's by accident."""
+    ours = {name: symbols("%s/lib/libbvs-%s.a" % (tree.build, name))
+            for name in ARCHIVES}
+    theirs = set()
+    for archive in ("lib/.libs/libopenvswitch.a", "ovsdb/.libs/libovsdb.a",
+                    "ofproto/.libs/libofproto.a"):
+        theirs |= symbols(tree.config["OVS"] + "/build/" + archive)[0]
+    for archive, (defined, _) in ours.items():
+        used = set()
+        for other, (_, undefined) in ours.items():
+            used |= set(undefined) if other != archive else set()
+        for name in sorted(defined):
+            place = "%s:%s" % (ARCHIVES[archive], name)
+            if name in theirs and not name.startswith("__"):
+                yield place, 0, "%s is a symbol of Open vSwitch's" % name
+            elif name in used and archive in PREFIXES and \
+                    not name.startswith(PREFIXES[archive]):
+                yield (place, 0, "%s is used by other folders and lacks the "
+                       "prefix %s" % (name, PREFIXES[archive]))
 
 
 def check_shadows(tree):
