@@ -98,7 +98,7 @@ struct of_rule {
 static inline struct of_bridge *
 of_bridge_cast(const struct ofproto *ofproto)
 {
-    return ofproto ? CONTAINER_OF(ofproto, struct of_bridge, dpif.up) : NULL;
+    return CONTAINER_OF(ofproto, struct of_bridge, dpif.up);
 }
 
 static inline struct of_port *
