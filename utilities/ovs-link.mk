@@ -3,8 +3,7 @@
 # What of Open vSwitch's libraries is linked, and how it is bent.  The cache
 # holds them as their own build makes them; here copies are made of which
 # - the objects below are left out, because ofproto/ and datapath/ take
-#   their place (ofproto/dpif-absent.c defines what others refer to); for
-#   dirs, utilities/dirs.c does; and
+#   their place (ofproto/dpif-absent.c defines what others refer to), and
 # - ofproto.o calls ofproto/hooks.c where a rule appears or disappears.
 
 OVS_OMIT_LIBOFPROTO = ofproto-dpif ofproto-dpif-ipfix ofproto-dpif-mirror \
@@ -12,7 +11,7 @@ OVS_OMIT_LIBOFPROTO = ofproto-dpif ofproto-dpif-ipfix ofproto-dpif-mirror \
 	ofproto-dpif-trace ofproto-dpif-upcall ofproto-dpif-xlate \
 	ofproto-dpif-xlate-cache
 
-OVS_OMIT_LIBOPENVSWITCH = dirs ct-dpif dpctl dpif dpif-netdev \
+OVS_OMIT_LIBOPENVSWITCH = ct-dpif dpctl dpif dpif-netdev \
 	dpif-netdev-extract-study dpif-netdev-lookup \
 	dpif-netdev-lookup-autovalidator dpif-netdev-lookup-generic \
 	dpif-netdev-perf dpif-netdev-private-dfc dpif-netdev-private-dpif \

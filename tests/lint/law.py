@@ -139,9 +139,10 @@ def check_prefixes(tree):
     ours = {name: symbols("%s/lib/libbvs-%s.a" % (tree.build, name))
             for name in ARCHIVES}
     theirs = set()
-    for archive in ("lib/.libs/libopenvswitch.a", "ovsdb/.libs/libovsdb.a",
-                    "ofproto/.libs/libofproto.a"):
-        theirs |= symbols(tree.config["OVS"] + "/build/" + archive)[0]
+    for archive in (tree.build + "/ovs/libopenvswitch.a",
+                    tree.build + "/ovs/libofproto.a",
+                    tree.config["OVS"] + "/build/ovsdb/.libs/libovsdb.a"):
+        theirs |= symbols(archive)[0]
     for archive, (defined, _) in ours.items():
         used = set()
         for other, (_, undefined) in ours.items():
