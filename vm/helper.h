@@ -35,7 +35,15 @@ enum {
     VM_HELPER_TRACE_PRINTK = 6,
     VM_HELPER_PRANDOM_U32 = 7,
     VM_HELPER_CPU_ID = 8,
-    VM_HELPER_TAIL_CALL = 12,   /* r1 ctx, r2 prog array, r3 index. */
+
+    /* tail_call(ctx, prog_array, index): ends the current function and runs
+     * the program in its place, with r1 = ctx and the same frame's stack;
+     * from a local function, the program's result goes to that function's
+     * caller, as in Linux.  If there is no such program, or the limit of the
+     * run is reached, the call returns -ENOENT and the program goes on.  The
+     * index is its low 32 bits. */
+    VM_HELPER_TAIL_CALL = 12,
+
     VM_HELPER_PERF_OUTPUT = 25,
     VM_HELPER_KTIME_GET_BOOT_NS = 125,
     VM_HELPER_RINGBUF_OUTPUT = 130,
@@ -50,10 +58,11 @@ enum {
 enum {
     VM_HELPER_OURS = 0x10000,
 
-    /* goto(ctx, slot): tail call of program 'slot' of the slot page that the
-     * context points to (vm_prog_type.gen_off).  Does not return; if the
-     * slot is empty or out of range it falls through with r0 < 0, like a
-     * tail call that fails.  Not counted against the tail call limit. */
+    /* goto(ctx, slot): tail call of program 'slot' (low 32 bits) of the slot
+     * page that the context points to (vm_prog_type.gen_off).  Does not
+     * return; if the slot is empty or out of range the call returns -ENOENT,
+     * like a tail call that fails.  Not counted against the tail call limit,
+     * which is for users' prog arrays. */
     VM_HELPER_GOTO = VM_HELPER_OURS,
 
     /* vlookup(map, key, version): the value visible in 'version' of a

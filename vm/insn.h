@@ -150,7 +150,7 @@ enum vm_form {
     VM_F_ST,                    /* *(u32 *)(r1 + 4) = 5     dst off imm */
     VM_F_STX,                   /* *(u32 *)(r1 + 4) = r2    dst src off */
     VM_F_ATOMIC,                /* lock *(u32 *)(r1 + 4) += r2 */
-    VM_F_FETCH,                 /* r2 = atomic_fetch_add((u64 *)(r1 + 4), r2) */
+    VM_F_FETCH,                 /* r2 = atomic_fetch_add((u64 *)(r1), r2) */
     VM_F_XCHG,                  /* r2 = xchg((u64 *)(r1 + 4), r2) */
     VM_F_CMPXCHG,               /* r0 = cmpxchg((u64 *)(r1 + 4), r0, r2) */
     VM_F_JA,                    /* goto L         off */

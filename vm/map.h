@@ -38,7 +38,7 @@
 struct vm_map;
 
 enum vm_map_kind {
-#define VM_MAP(ID, NUMBER, NAME, CAPS) VM_MAP_##ID = NUMBER,
+#define VM_MAP(ID, NUMBER) VM_MAP_##ID = NUMBER,
 #include "vm/maps/maps.def"
 };
 
@@ -54,6 +54,7 @@ enum vm_map_kind {
 #define VM_MAP_CAP_REDIRECT  0x0100u
 #define VM_MAP_CAP_RINGBUF   0x0200u
 #define VM_MAP_CAP_PERF      0x0400u
+#define VM_MAP_CAP_PER_CPU   0x0800u /* A value for each CPU. */
 
 /* Flags of an update (Linux's BPF_ANY ...). */
 enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2 };
@@ -137,7 +138,7 @@ struct vm_map {
 };
 
 /* Operations of all kinds. */
-#define VM_MAP(ID, NUMBER, NAME, CAPS)                                        \
+#define VM_MAP(ID, NUMBER)                                        \
     extern const struct vm_map_ops vm_map_ops_##ID;
 #include "vm/maps/maps.def"
 
@@ -182,6 +183,17 @@ vm_cpu(void)
 
 void vm_set_cpu(unsigned cpu);          /* cpu < vm_n_cpus. */
 void vm_set_n_cpus(unsigned n);         /* 1 to VM_MAX_CPUS. */
+
+/* What a thread does while it waits for another one's few instructions. */
+static inline void
+vm_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* ## Deferred frees.  vm_defer() hands 'fn' to the hook, which calls
  * fn(aux) when every thread that may run programs has been quiescent.

@@ -139,7 +139,8 @@ struct vm_prog {
     const void *native_tail;
     vm_run_fn *run;             /* An interpreter or native code. */
     const struct vm_prog_type *type;
-    const struct vm_op *ops;    /* Decoded form, for the interpreters. */
+    const struct vm_op *ops;    /* Decoded and fixed up: fast interpreter. */
+    const struct vm_op *ops_checked;    /* As loaded: checked interpreter. */
 
     const struct vm_insn *insns;
     uint32_t n_insns;
@@ -162,6 +163,11 @@ struct vm_prog {
 
     const struct vm_note *notes;
     uint32_t n_notes;
+
+    /* Offsets in memory of the context's packet pointers, for the checked
+     * interpreter, or UINT32_MAX; and whether it has VM_CTX_BLOCKs. */
+    uint32_t pkt_data_off, pkt_end_off, pkt_meta_off;
+    bool has_blocks;
 
     atomic_uint refs;
     uint32_t id;                /* Unique in the process, from 1. */
@@ -205,6 +211,12 @@ const char *vm_prog_compile_error(const struct vm_prog *);
 uint64_t vm_prog_run_checked(const struct vm_prog *, void *ctx);
 /* Runs in the fast interpreter.  The program must be verified. */
 uint64_t vm_prog_run_fast(const struct vm_prog *, void *ctx);
+
+/* Instruction 'pc' with its access to the context fixed up: a load of a
+ * member that lies elsewhere in memory (vm_ctx_member.real_off) has the
+ * memory's offset and size.  Native code must load what this says; all other
+ * instructions come back as they are. */
+struct vm_insn vm_prog_fixed_insn(const struct vm_prog *, uint32_t pc);
 
 /* Validation alone: what vm_prog_load() does before it verifies, on
  * instructions that are not yet a program.  'type' NULL: helper numbers are

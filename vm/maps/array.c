@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Array: max_entries values, all there from the start, zero at first. */
+
+#include "vm/maps/array.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY                  \
+               | VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG | VM_MF_MMAPABLE       \
+               | VM_MF_INNER_MAP)
+
+static struct vm_array *
+array_cast(const struct vm_map *map)
+{
+    return (struct vm_array *) map;
+}
+
+static int
+array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
+             struct vm_err *err)
+{
+    if (attr->key_size != 4 || !attr->value_size || !attr->max_entries
+        || attr->value_size > UINT32_MAX - 7 || attr->flags & ~FLAGS) {
+        return vm_err(err, -EINVAL, "array %s: keys have 4 bytes, values at "
+                      "least 1, there is at least 1 entry, and flags 0x%x "
+                      "are a subset of 0x%x", attr->name ? attr->name : "",
+                      attr->flags, FLAGS);
+    }
+
+    struct vm_array *array = calloc(1, sizeof *array);
+    if (!array) {
+        return vm_err(err, -ENOMEM, "no memory for an array");
+    }
+    array->elem_size = (attr->value_size + 7) & ~7u;
+    array->data_size = (size_t) array->elem_size * attr->max_entries;
+    array->data = vm_big_alloc(array->data_size);
+    if (!array->data) {
+        free(array);
+        return vm_err(err, -ENOMEM, "array %s: no memory for %u values of %u "
+                      "bytes", attr->name ? attr->name : "",
+                      attr->max_entries, attr->value_size);
+    }
+    *mapp = &array->map;
+    return 0;
+}
+
+static void
+array_destroy(struct vm_map *map)
+{
+    struct vm_array *array = array_cast(map);
+
+    vm_big_free(array->data, array->data_size);
+    free(array);
+}
+
+static void *
+array_lookup(struct vm_map *map, const void *key)
+{
+    struct vm_array *array = array_cast(map);
+    uint32_t index;
+
+    memcpy(&index, key, sizeof index);
+    return (index < map->max_entries
+            ? array->data + (size_t) index * array->elem_size : NULL);
+}
+
+static int
+array_update(struct vm_map *map, const void *key, const void *value,
+             uint64_t flags)
+{
+    if (flags > VM_EXIST) {
+        return -EINVAL;
+    }
+
+    void *p = array_lookup(map, key);
+    if (!p) {
+        return -E2BIG;
+    }
+    if (flags == VM_NOEXIST) {
+        return -EEXIST;
+    }
+
+    /* A word at a time, so that a value of up to 8 bytes never shows a
+     * mix. */
+    if (map->value_size == 8) {
+        uint64_t word;
+
+        memcpy(&word, value, sizeof word);
+        __atomic_store_n((uint64_t *) p, word, __ATOMIC_RELAXED);
+    } else if (map->value_size == 4) {
+        uint32_t word;
+
+        memcpy(&word, value, sizeof word);
+        __atomic_store_n((uint32_t *) p, word, __ATOMIC_RELAXED);
+    } else {
+        memcpy(p, value, map->value_size);
+    }
+    return 0;
+}
+
+static int
+array_delete(struct vm_map *map, const void *key)
+{
+    return -EINVAL;
+}
+
+static int
+array_next_key(struct vm_map *map, const void *key, void *next)
+{
+    uint32_t index = UINT32_MAX;
+
+    if (key) {
+        memcpy(&index, key, sizeof index);
+    }
+    if (index >= map->max_entries) {
+        index = 0;
+    } else if (++index == map->max_entries) {
+        return -ENOENT;
+    }
+    memcpy(next, &index, sizeof index);
+    return 0;
+}
+
+static size_t
+array_memory(const struct vm_map *map)
+{
+    return sizeof(struct vm_array) + array_cast(map)->data_size;
+}
+
+static size_t
+array_count(const struct vm_map *map)
+{
+    return map->max_entries;
+}
+
+static void *
+array_direct(struct vm_map *map)
+{
+    return array_cast(map)->data;
+}
+
+const struct vm_map_ops vm_map_ops_array = {
+    .name = "array",
+    .number = VM_MAP_array,
+    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE
+            | VM_MAP_CAP_DIRECT,
+    .create = array_create,
+    .destroy = array_destroy,
+    .lookup = array_lookup,
+    .update = array_update,
+    .delete = array_delete,
+    .next_key = array_next_key,
+    .memory = array_memory,
+    .count = array_count,
+    .direct = array_direct,
+};

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VM_MAPS_VTABLE_INTERNAL_H
+#define VM_MAPS_VTABLE_INTERNAL_H 1
+
+/* One masked table of versioned entries: what vhash has one of and vtuples
+ * one for each mask.
+ *
+ * An open-addressed array of tagged pointers: 16 bits of the hash above a
+ * 48-bit pointer, so that an entry is looked at only when it very probably is
+ * the one.  A slot holds the head of a chain of entries with the same masked
+ * key, by descending priority.
+ *
+ * Why readers never miss an entry: entries do not move.  A reader works on
+ * one array, which is a complete copy of all heads at the time it was
+ * published; a growing table publishes a new array and leaves the old one
+ * and all entries alone until readers are quiescent.  Deleting stores one
+ * word (a tombstone, or the next entry of the chain). */
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vm/maps/vtable.h"
+
+struct vm_ventry {
+    /* Rarely read. */
+    struct vm_ventry *_Atomic lower;    /* Same key, next in priority. */
+    void *aux;
+    struct vm_vtab *tab;
+
+    /* Read by a lookup. */
+    uint64_t value;                     /* Atomic builtins: programs hold its
+                                         * address. */
+    _Atomic uint64_t remove_version;
+    uint64_t add_version;
+    int32_t priority;
+    uint32_t hash;                      /* Low half: where it belongs. */
+    uint64_t key[];                     /* The mask's words, masked. */
+};
+
+struct vm_varray {
+    size_t mask;                        /* Number of slots minus 1. */
+    uint64_t pad[7];
+    _Atomic uint64_t slots[];
+};
+
+struct vm_vtab {
+    struct vm_varray *_Atomic array;
+    uint64_t seed[2];
+    uint32_t n_words;
+    int32_t max_priority;               /* Writer's; upper bound. */
+
+    /* Writer's. */
+    size_t n_entries;
+    size_t n_heads;                     /* Slots with an entry ... */
+    size_t n_tombs;                     /* ... and deleted ones. */
+    uint64_t mask_hash;
+    struct vm_vtab *next;               /* In vtuples's index of masks. */
+
+    struct vm_vword {
+        uint64_t mask;
+        uint32_t index;                 /* Of the word in the key. */
+    } words[];
+};
+
+/* A table for 'mask' (of 'n' words; NULL: exact).  NULL without memory. */
+struct vm_vtab *vm_vtab_new(const uint64_t *mask, size_t n);
+/* Frees it and its entries at once. */
+void vm_vtab_free(struct vm_vtab *);
+/* Frees an empty table after quiescence. */
+void vm_vtab_defer_free(struct vm_vtab *);
+
+/* What a new entry is, but for its key. */
+struct vm_vnew {
+    uint64_t add_version;
+    uint64_t value;
+    int32_t priority;
+};
+int vm_vtab_insert(struct vm_vtab *, const uint64_t *key,
+                   const struct vm_vnew *, struct vm_ventry **);
+void vm_vtab_delete(struct vm_vtab *, struct vm_ventry *);
+size_t vm_vtab_memory(const struct vm_vtab *);
+bool vm_vtab_for_each(struct vm_vtab *,
+                      bool (*cb)(struct vm_ventry *, void *aux), void *aux);
+
+static inline uint64_t
+vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
+{
+    const struct vm_vword *w = tab->words;
+    uint64_t h = tab->seed[0];
+    uint32_t n = tab->n_words;
+
+    /* Both factors depend on a seed: see vm_hash_bytes(). */
+    for (; n >= 2; n -= 2, w += 2) {
+        h = vm_hash_mix((key[w[0].index] & w[0].mask) ^ tab->seed[1],
+                        (key[w[1].index] & w[1].mask) ^ h);
+    }
+    if (n) {
+        h = vm_hash_mix((key[w->index] & w->mask) ^ tab->seed[1], h);
+    }
+    return h;
+}
+
+#define VM_VSLOT_EMPTY 0
+#define VM_VSLOT_TOMB 1
+#define VM_VSLOT_PTR ((UINT64_C(1) << 48) - 1)
+
+static inline bool
+vm_vtab_match(const struct vm_vtab *tab, const struct vm_ventry *e,
+              const uint64_t *key)
+{
+    for (uint32_t i = 0; i < tab->n_words; i++) {
+        if ((key[tab->words[i].index] & tab->words[i].mask) != e->key[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Head of the chain of 'key', whose hash is 'h', or NULL. */
+static inline struct vm_ventry *
+vm_vtab_find(const struct vm_vtab *tab, const uint64_t *key, uint64_t h)
+{
+    const struct vm_varray *array
+        = atomic_load_explicit(&tab->array, memory_order_acquire);
+
+    for (size_t i = h & array->mask;; i = (i + 1) & array->mask) {
+        uint64_t slot = atomic_load_explicit(&array->slots[i],
+                                             memory_order_acquire);
+
+        if (!((slot ^ h) >> 48) && (slot & VM_VSLOT_PTR) > VM_VSLOT_TOMB) {
+            struct vm_ventry *e = (void *) (uintptr_t) (slot & VM_VSLOT_PTR);
+
+            if (vm_vtab_match(tab, e, key)) {
+                return e;
+            }
+        } else if (slot == VM_VSLOT_EMPTY) {
+            return NULL;
+        }
+    }
+}
+
+static inline bool
+vm_ventry_visible(const struct vm_ventry *e, uint64_t version)
+{
+    return (e->add_version <= version
+            && version < atomic_load_explicit(&e->remove_version,
+                                              memory_order_relaxed));
+}
+
+/* The best entry of the chain that 'version' sees. */
+static inline struct vm_ventry *
+vm_vtab_lookup(const struct vm_vtab *tab, const uint64_t *key,
+               uint64_t version)
+{
+    struct vm_ventry *e = vm_vtab_find(tab, key, vm_vtab_hash(tab, key));
+
+    while (e && !vm_ventry_visible(e, version)) {
+        e = atomic_load_explicit(&e->lower, memory_order_acquire);
+    }
+    return e;
+}
+
+#endif /* vm/maps/vtable-internal.h */
