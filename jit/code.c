@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "jit/code.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define UNITS (JIT_ARENA / JIT_ALIGN)
+#define REACH (INT64_C(1) << 30) /* Well within a 32-bit displacement. */
+
+/* Free space is a bitmap of units, searched from where the last piece ended:
+ * programs are made and dropped rarely, and are larger than a unit. */
+struct arena {
+    struct arena *next;
+    uint8_t *base;
+    int fd;
+    uint32_t n_used;            /* Units. */
+    uint32_t hint;
+    bool used[UNITS];
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct arena *arenas;
+static size_t mapped;
+
+static uint32_t
+units_of(size_t size)
+{
+    return (size + JIT_ALIGN - 1) / JIT_ALIGN;
+}
+
+/* -- Arenas -- */
+
+/* An x86 breakpoint is one byte, an AArch64 one four; bytes of this value
+ * trap on both (udf on AArch64 is all zero, so zero works there). */
+static uint8_t
+trap_byte(void)
+{
+#if defined(__x86_64__)
+    return 0xcc;
+#else
+    return 0;
+#endif
+}
+
+static int
+fill_with_traps(int fd, off_t at, size_t size)
+{
+    uint8_t traps[4096];
+
+    memset(traps, trap_byte(), sizeof traps);
+    while (size) {
+        size_t n = size < sizeof traps ? size : sizeof traps;
+        ssize_t done = pwrite(fd, traps, n, at);
+
+        if (done <= 0) {
+            return done ? -errno : -EIO;
+        }
+        at += done;
+        size -= done;
+    }
+    return 0;
+}
+
+/* Maps 'fd' as near to this program's text as there is room. */
+static void *
+map_near(int fd)
+{
+    const uintptr_t step = 16 * JIT_ARENA;
+    uintptr_t text = (uintptr_t) &jit_code_alloc & ~((uintptr_t) JIT_ARENA
+                                                     - 1);
+
+    for (uintptr_t away = step; away < (uintptr_t) REACH; away += step) {
+        uintptr_t tries[] = { text - away, text + away };
+
+        for (int i = 0; i < 2; i++) {
+            void *p = mmap((void *) tries[i], JIT_ARENA,
+                           PROT_READ | PROT_EXEC,
+                           MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+
+            if (p == (void *) tries[i]) {
+                return p;
+            } else if (p != MAP_FAILED) {
+                munmap(p, JIT_ARENA);
+            }
+        }
+    }
+    return mmap(NULL, JIT_ARENA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+}
+
+static struct arena *
+arena_new(void)
+{
+    struct arena *a = calloc(1, sizeof *a);
+
+    if (!a) {
+        return NULL;
+    }
+    a->fd = memfd_create("bvs-jit", MFD_CLOEXEC);
+    if (a->fd < 0) {
+        free(a);
+        return NULL;
+    }
+    if (ftruncate(a->fd, JIT_ARENA) || fill_with_traps(a->fd, 0, JIT_ARENA)) {
+        goto no_memory;
+    }
+    a->base = map_near(a->fd);
+    if (a->base == MAP_FAILED) {
+        goto no_memory;
+    }
+    a->next = arenas;
+    arenas = a;
+    mapped += JIT_ARENA;
+    return a;
+
+no_memory:
+    close(a->fd);
+    free(a);
+    return NULL;
+}
+
+static void
+arena_free(struct arena *a)
+{
+    struct arena **link = &arenas;
+
+    while (*link != a) {
+        link = &(*link)->next;
+    }
+    *link = a->next;
+    mapped -= JIT_ARENA;
+    munmap(a->base, JIT_ARENA);
+    close(a->fd);
+    free(a);
+}
+
+static struct arena *
+arena_of(const uint8_t *at)
+{
+    struct arena *a = arenas;
+
+    while (a && (at < a->base || at >= a->base + JIT_ARENA)) {
+        a = a->next;
+    }
+    return a;
+}
+
+/* -- Pieces -- */
+
+/* First unit of 'n' free ones in [from, to), or UNITS. */
+static uint32_t
+find_free(const struct arena *a, uint32_t from, uint32_t to, uint32_t n)
+{
+    uint32_t run = 0;
+
+    for (uint32_t i = from; i < to; i++) {
+        run = a->used[i] ? 0 : run + 1;
+        if (run == n) {
+            return i + 1 - n;
+        }
+    }
+    return UNITS;
+}
+
+static uint8_t *
+arena_take(struct arena *a, uint32_t n)
+{
+    uint32_t at;
+
+    if (UNITS - a->n_used < n) {
+        return NULL;
+    }
+    at = find_free(a, a->hint, UNITS, n);
+    if (at == UNITS) {
+        at = find_free(a, 0, UNITS, n);
+    }
+    if (at == UNITS) {
+        return NULL;
+    }
+    memset(&a->used[at], true, n);
+    a->n_used += n;
+    a->hint = at + n;
+    return a->base + (size_t) at * JIT_ALIGN;
+}
+
+uint8_t *
+jit_code_alloc(size_t size)
+{
+    uint32_t n = units_of(size);
+    uint8_t *at = NULL;
+
+    if (n <= UNITS) {
+        pthread_mutex_lock(&mutex);
+        for (struct arena *a = arenas; a && !at; a = a->next) {
+            at = arena_take(a, n);
+        }
+        if (!at) {
+            struct arena *a = arena_new();
+
+            at = a ? arena_take(a, n) : NULL;
+        }
+        pthread_mutex_unlock(&mutex);
+    }
+    if (!at) {
+        errno = ENOMEM;
+    }
+    return at;
+}
+
+int
+jit_code_write(uint8_t *at, const void *bytes, size_t size)
+{
+    const uint8_t *from = bytes;
+    struct arena *a;
+    off_t off;
+    int error = 0;
+
+    pthread_mutex_lock(&mutex);
+    a = arena_of(at);
+    off = at - a->base;
+    for (size_t n = 0; n < size && !error; ) {
+        ssize_t done = pwrite(a->fd, from + n, size - n, off + n);
+
+        if (done <= 0) {
+            error = done ? -errno : -EIO;
+        } else {
+            n += done;
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    __builtin___clear_cache((char *) at, (char *) at + size);
+    return error;
+}
+
+void
+jit_code_free(uint8_t *at, size_t size)
+{
+    uint32_t n = units_of(size);
+    struct arena *a;
+
+    pthread_mutex_lock(&mutex);
+    a = arena_of(at);
+    fill_with_traps(a->fd, at - a->base, (size_t) n * JIT_ALIGN);
+    memset(&a->used[(at - a->base) / JIT_ALIGN], false, n);
+    a->n_used -= n;
+    if (!a->n_used && a->next) {
+        arena_free(a);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+size_t
+jit_code_mapped(void)
+{
+    size_t bytes;
+
+    pthread_mutex_lock(&mutex);
+    bytes = mapped;
+    pthread_mutex_unlock(&mutex);
+    return bytes;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JIT_COMPILE_H
+#define JIT_COMPILE_H 1
+
+/* One compilation: what the driver (jit.c) and a machine's file share.
+ *
+ * The machine's file appends bytes with jit_put*() and asks jit_distance()
+ * for branch distances.  The driver calls it for all instructions several
+ * times: each pass knows the offsets of the pass before, so branches shrink
+ * until nothing moves; the last pass runs with final addresses.
+ *
+ * Errors are sticky: 'error' is asked once at the end.
+ * Threads: private to one compilation. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "vm/prog.h"
+
+struct jit {
+    const struct vm_prog *prog;
+    uint8_t *buf;               /* Code of this pass. */
+    size_t len, size;
+    uint32_t *offsets;          /* Of each slot, n_insns + 1; as of the last
+                                 * pass until this pass writes it. */
+    uint32_t exit_offset;       /* Of the shared epilogue. */
+    const uint8_t *base;        /* Where it will run, or NULL. */
+    bool first_pass;            /* Offsets are not known: assume far. */
+    bool far_calls;             /* Helpers are out of reach. */
+    int error;
+    const char *why;            /* Sentence for 'error'. */
+};
+
+struct jit_target {
+    const char *name;
+    /* Bytes before the first instruction; '*tail' is where tail calls
+     * enter. */
+    void (*prologue)(struct jit *, size_t *tail);
+    /* Slot 'pc': the instruction that starts there. */
+    void (*insn)(struct jit *, uint32_t pc);
+    /* Bytes after the last instruction. */
+    void (*epilogue)(struct jit *);
+};
+
+extern const struct jit_target jit_x86_64;
+
+void jit_put(struct jit *, const void *, size_t);
+void jit_fail(struct jit *, int error, const char *why);
+
+static inline void
+jit_put1(struct jit *j, uint8_t x)
+{
+    jit_put(j, &x, 1);
+}
+
+static inline void
+jit_put4(struct jit *j, uint32_t x)
+{
+    jit_put(j, &x, 4);
+}
+
+static inline void
+jit_put8(struct jit *j, uint64_t x)
+{
+    jit_put(j, &x, 8);
+}
+
+/* The access that instruction 'pc' really makes: its offset and size in
+ * bytes, after the program type's fix-ups. */
+void jit_access(const struct vm_prog *, uint32_t pc, int32_t *off, int *size);
+
+/* Number of the function that contains 'pc'. */
+uint32_t jit_subprog_at(const struct vm_prog *, uint32_t pc);
+
+#endif /* jit/compile.h */

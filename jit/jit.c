@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "jit/jit.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jit/code.h"
+#include "jit/compile.h"
+#include "jit/perf.h"
+#include "vm/prog.h"
+
+#define MAX_PASSES 32
+
+/* What a compiled program owns; vm_prog.backend_priv. */
+struct jit_code {
+    uint8_t *at;
+    size_t size;
+    uint32_t offsets[];         /* n_insns + 1. */
+};
+
+static _Atomic uint64_t n_programs, n_failures;
+static _Atomic size_t n_bytes;
+
+/* -- For the machines' files -- */
+
+void
+jit_fail(struct jit *j, int error, const char *why)
+{
+    if (!j->error) {
+        j->error = error;
+        j->why = why;
+    }
+}
+
+void
+jit_put(struct jit *j, const void *bytes, size_t n)
+{
+    if (j->len + n > j->size) {
+        size_t size = 2 * (j->size + n) + 256;
+        uint8_t *buf = j->error ? NULL : realloc(j->buf, size);
+
+        if (!buf) {
+            jit_fail(j, -ENOMEM, "out of memory");
+            return;
+        }
+        j->buf = buf;
+        j->size = size;
+    }
+    memcpy(j->buf + j->len, bytes, n);
+    j->len += n;
+}
+
+void
+jit_access(const struct vm_prog *prog, uint32_t pc, int32_t *off, int *size)
+{
+    const struct vm_insn *insn = &prog->insns[pc];
+    const struct vm_aux *aux = &prog->aux[pc];
+
+    *off = insn->off;
+    *size = vm_isa[vm_insn_id(insn)].bits / 8;
+    if (aux->flags & VM_AUX_CTX && aux->member) {
+        const struct vm_ctx_member *m = &prog->type->members[aux->member - 1];
+
+        if (m->real_size) {
+            *off += (int32_t) m->real_off - (int32_t) m->off;
+            *size = m->real_size != m->size ? m->real_size : *size;
+        }
+    }
+}
+
+uint32_t
+jit_subprog_at(const struct vm_prog *prog, uint32_t pc)
+{
+    uint32_t i = 0;
+
+    while (i + 1 < prog->n_subprogs && prog->subprogs[i + 1].start <= pc) {
+        i++;
+    }
+    return i;
+}
+
+/* -- Passes -- */
+
+/* Emits everything once; returns whether an offset changed. */
+static bool
+emit_all(struct jit *j, const struct jit_target *target, size_t *tail)
+{
+    const struct vm_prog *prog = j->prog;
+    bool changed = false;
+
+    j->len = 0;
+    target->prologue(j, tail);
+    for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
+        changed |= j->offsets[pc] != j->len;
+        j->offsets[pc] = j->len;
+        if (prog->aux[pc].flags & VM_AUX_SEEN) {
+            target->insn(j, pc);
+        }
+    }
+    changed |= j->offsets[prog->n_insns] != j->len;
+    j->offsets[prog->n_insns] = j->len;
+    target->epilogue(j);
+    return changed;
+}
+
+/* Branches start long and only ever become shorter, so this ends. */
+static void
+relax(struct jit *j, const struct jit_target *target, size_t *tail)
+{
+    bool changed = true;
+
+    j->first_pass = true;
+    for (int i = 0; changed && !j->error && i < MAX_PASSES; i++) {
+        changed = emit_all(j, target, tail);
+        j->first_pass = false;
+    }
+    if (changed) {
+        jit_fail(j, -ELOOP, "branches do not settle");
+    }
+}
+
+/* The last pass, with addresses; what it emits must lie where it was
+ * planned to lie. */
+static void
+place(struct jit *j, const struct jit_target *target, size_t *tail)
+{
+    size_t planned;
+
+    relax(j, target, tail);
+    if (j->error) {
+        return;
+    }
+    planned = j->len;
+    j->base = jit_code_alloc(planned);
+    if (!j->base) {
+        jit_fail(j, -ENOMEM, "no executable memory is left");
+    } else if (emit_all(j, target, tail) || j->len != planned) {
+        jit_fail(j, -EFAULT, "code moved in the last pass");
+    }
+    if (j->error && j->base) {
+        jit_code_free((uint8_t *) j->base, planned);
+        j->base = NULL;
+    }
+}
+
+static struct jit_code *
+commit(struct jit *j)
+{
+    uint32_t n = j->prog->n_insns + 1;
+    struct jit_code *code = malloc(sizeof *code + n * sizeof *code->offsets);
+
+    if (!code || jit_code_write((uint8_t *) j->base, j->buf, j->len)) {
+        jit_code_free((uint8_t *) j->base, j->len);
+        free(code);
+        jit_fail(j, -ENOMEM, "executable memory cannot be written");
+        return NULL;
+    }
+    code->at = (uint8_t *) j->base;
+    code->size = j->len;
+    memcpy(code->offsets, j->offsets, n * sizeof *code->offsets);
+    return code;
+}
+
+/* -- The back end -- */
+
+static void
+compile_for(struct jit *j, const struct jit_target *target,
+            struct vm_prog *prog)
+{
+    struct jit_code *code;
+    size_t tail = 0;
+
+    place(j, target, &tail);
+    if (j->error == -ERANGE) {
+        /* Helpers out of reach of direct calls. */
+        j->error = 0;
+        j->far_calls = true;
+        place(j, target, &tail);
+    }
+    code = j->error ? NULL : commit(j);
+    if (code) {
+        prog->native = (vm_run_fn *) (uintptr_t) code->at;
+        prog->native_tail = code->at + tail;
+        prog->native_size = code->size;
+        prog->backend_priv = code;
+        n_programs++;
+        n_bytes += code->size;
+        jit_perf_map_add(code->at, code->size, prog->name);
+    }
+}
+
+static const struct jit_target *
+this_machine(void)
+{
+#if defined(__x86_64__)
+    return &jit_x86_64;
+#else
+    return NULL;
+#endif
+}
+
+static int
+jit_compile(struct vm_prog *prog, struct vm_err *err)
+{
+    struct jit j = { .prog = prog };
+
+    if (!prog->verified) {
+        n_failures++;
+        return vm_err(err, -EPERM, "program %s was not verified: only "
+                      "verified programs are compiled", prog->name);
+    }
+    j.offsets = calloc(prog->n_insns + 1, sizeof *j.offsets);
+    if (!j.offsets) {
+        jit_fail(&j, -ENOMEM, "out of memory");
+    } else {
+        compile_for(&j, this_machine(), prog);
+    }
+    free(j.offsets);
+    free(j.buf);
+    if (j.error) {
+        n_failures++;
+        return vm_err(err, j.error, "program %s: %s", prog->name, j.why);
+    }
+    return 0;
+}
+
+static void
+jit_free(struct vm_prog *prog)
+{
+    struct jit_code *code = prog->backend_priv;
+
+    n_programs--;
+    n_bytes -= code->size;
+    jit_code_free(code->at, code->size);
+    free(code);
+}
+
+const struct vm_backend *
+jit_backend(void)
+{
+    static const struct vm_backend backend = {
+#if defined(__x86_64__)
+        .name = "x86-64",
+#else
+        .name = "none",
+#endif
+        .compile = jit_compile,
+        .free = jit_free,
+    };
+
+    return this_machine() ? &backend : NULL;
+}
+
+void
+jit_get_stats(struct jit_stats *stats)
+{
+    stats->programs = n_programs;
+    stats->code_bytes = n_bytes;
+    stats->mapped_bytes = jit_code_mapped();
+    stats->failures = n_failures;
+}
+
+const uint8_t *
+jit_code(const struct vm_prog *prog, size_t *size)
+{
+    const struct jit_code *code = prog->backend_priv;
+
+    *size = code->size;
+    return code->at;
+}
+
+size_t
+jit_insn_offset(const struct vm_prog *prog, uint32_t pc)
+{
+    const struct jit_code *code = prog->backend_priv;
+
+    return code->offsets[pc];
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JIT_JIT_H
+#define JIT_JIT_H 1
+
+/* The JIT: native code from verified programs.
+ *
+ * What: jit_backend() is the `struct vm_backend` that the daemon puts into
+ * the attributes of the programs it loads.  An engine never changes what a
+ * program means: the interpreter is the reference, and every test of the VM
+ * runs on both.
+ *
+ * Passes, in order (jit.c):
+ *     select     for each instruction, the machine's form of it (x86_64.c)
+ *     relax      long branches become short until nothing changes
+ *     commit     the bytes go to executable memory (code.c)
+ *     announce   a line in /tmp/perf-PID.map, if asked for (perf.c)
+ *
+ * Memory is never writable and executable: it is mapped once for execution,
+ * and filled through a file descriptor.
+ *
+ * Threads: compile and free may be called from any thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm_backend;
+struct vm_prog;
+
+/* The back end of this machine, or NULL if there is none. */
+const struct vm_backend *jit_backend(void);
+
+/* Writes /tmp/perf-PID.map for perf(1) from now on.  0 or negative errno. */
+int jit_perf_map_enable(void);
+
+struct jit_stats {
+    uint64_t programs;          /* Compiled and alive. */
+    size_t code_bytes;          /* Of these. */
+    size_t mapped_bytes;        /* Executable memory taken. */
+    uint64_t failures;          /* Programs that were not compiled. */
+};
+void jit_get_stats(struct jit_stats *);
+
+/* The machine code of 'prog', which jit_backend() compiled: where and how
+ * long, and for instruction slot 'pc' the offset of its first byte (of slot
+ * n_insns: of what follows the last one).  For disassembly side by side. */
+const uint8_t *jit_code(const struct vm_prog *, size_t *size);
+size_t jit_insn_offset(const struct vm_prog *, uint32_t pc);
+
+#endif /* jit/jit.h */
