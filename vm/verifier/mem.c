@@ -423,6 +423,18 @@ check_number(struct verifier *v, int regno)
     return vreg_is_pointer(r) ? vf_reject(v, VF_POINTER_OPERAND, regno) : 0;
 }
 
+/* Whether the context has plain memory there, not a member of its own. */
+static bool
+is_plain_member(const struct verifier *v, int regno, int off, int size)
+{
+    const struct vreg *r = vstate_reg(&v->cur, regno);
+    const struct vm_ctx_member *m;
+
+    m = vreg_is_fixed(r) && r->off + off >= 0
+        ? vm_type_member(v->prog->type, r->off + off, size) : NULL;
+    return m && m->kind == VM_CTX_MEM;
+}
+
 /* The old value is unknown; the new one too. */
 int
 vf_atomic(struct verifier *v, const struct vm_insn *insn,
@@ -443,7 +455,7 @@ vf_atomic(struct verifier *v, const struct vm_insn *insn,
         return error;
     }
     r = vf_reg(v, insn->dst);
-    if (r->type == V_CTX) {
+    if (r->type == V_CTX && !is_plain_member(v, insn->dst, insn->off, size)) {
         return vf_reject(v, VF_CTX_ATOMIC, insn->dst);
     } else if (vreg_is_packet(r)) {
         return vf_reject(v, VF_ATOMIC_TARGET, insn->dst);

@@ -253,7 +253,9 @@ look_back(struct verifier *v, struct vf_mark **covered)
     *covered = NULL;
     live_frames(v, live);
     while ((m = *link)) {
-        if (is_on_path(v, m)) {
+        if (m == v->mark && !v->path) {
+            /* Made just now. */
+        } else if (is_on_path(v, m)) {
             if (vstate_covers(&m->state, &v->cur, all_live, true)) {
                 return vf_reject(v, VF_ENDLESS, -1);
             }
