@@ -63,7 +63,7 @@ divide_machine(struct jit *j, int dst, bool w, bool is_signed, bool mod)
         x_mov(j, true, R9, RDX);
     }
     if (is_signed) {
-        x_rex(j, w, 0, 0, 0, false);
+        x_rex(j, w, 0, 0, false);
         jit_put1(j, 0x99);      /* cdq, cqo */
     } else {
         x_alu(j, false, X_XOR, RDX, RDX);
@@ -196,7 +196,7 @@ byte_order(struct jit *j, const struct vm_insn *insn)
             jit_put1(j, 0x66);
             x_shift_imm(j, false, X_ROR, dst, 8);
         }
-        x_rr0f(j, false, 0xb7, dst, dst, false);
+        x_rr0f(j, false, 0xb7, dst, dst);
         break;
     case 32:
         if (swap) {
@@ -221,8 +221,7 @@ move_signed(struct jit *j, const struct vm_insn *insn, bool w)
     if (insn->off == 32) {
         x_rr(j, true, 0x63, dst, src);
     } else {
-        x_rr0f(j, w, insn->off == 8 ? 0xbe : 0xbf, dst, src,
-               insn->off == 8);
+        x_rr0f(j, w, insn->off == 8 ? 0xbe : 0xbf, dst, src);
     }
 }
 
@@ -297,7 +296,7 @@ x86_arith(struct jit *j, uint32_t pc, const struct vm_isa *isa)
         break;
     case VM_MUL:
         if (insn->code & VM_X) {
-            x_rr0f(j, w, 0xaf, dst, src, false);
+            x_rr0f(j, w, 0xaf, dst, src);
         } else {
             x_imul_imm(j, w, dst, insn->imm);
         }

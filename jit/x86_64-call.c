@@ -72,9 +72,9 @@ static void
 run_interpreted(struct jit *j)
 {
     x_mov(j, true, RSI, R11);
-    x_rex(j, false, 0, 0, R11, false);
+    x_rex(j, false, 0, R11, false);
     jit_put1(j, 0xff);
-    x_mem(j, 2, R11, offsetof(struct vm_prog, run));
+    x_mem(j, 2, at(R11, offsetof(struct vm_prog, run)));
     x86_jmp_to(j, j->exit_offset);
 }
 
@@ -86,9 +86,9 @@ go_to(struct jit *j)
     size_t beyond, empty, native;
 
     x_mov(j, false, RSI, RSI);
-    x_load(j, 8, R10, RDI, j->prog->type->gen_off);
+    x_load(j, 8, R10, at(RDI, j->prog->type->gen_off));
     /* cmp esi, [r10 + n] */
-    x_mem_op(j, 4, 0x3b, RSI, R10, offsetof(struct vm_slots, n));
+    x_mem_op(j, 4, 0x3b, RSI, at(R10, offsetof(struct vm_slots, n)));
     beyond = jump_to_failure(j, CC_AE);
     /* mov r11, [r10 + 8 * rsi + prog] */
     jit_put1(j, 0x4d);
@@ -98,7 +98,7 @@ go_to(struct jit *j)
     jit_put1(j, offsetof(struct vm_slots, prog));
     x_test(j, true, R11, R11);
     empty = jump_to_failure(j, CC_E);
-    x_load(j, 8, R10, R11, offsetof(struct vm_prog, native_tail));
+    x_load(j, 8, R10, at(R11, offsetof(struct vm_prog, native_tail)));
     x_test(j, true, R10, R10);
     native = jump_to_failure(j, CC_NE);
     run_interpreted(j);

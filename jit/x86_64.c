@@ -145,7 +145,7 @@ prologue(struct jit *j, size_t *tail)
     *tail = j->len;
     enter_frame(j, 0);
     if (has_tail_call(prog)) {
-        x_store(j, 4, RBP, x86_counter_off(prog), RAX);
+        x_store(j, 4, at(RBP, x86_counter_off(prog)), RAX);
     }
     push_saved(j, 0);
 }
@@ -296,9 +296,9 @@ load(struct jit *j, uint32_t pc, bool sign)
 
     jit_access(j->prog, pc, &off, &size);
     if (sign) {
-        x_load_signed(j, size, dst, src, off);
+        x_load_signed(j, size, dst, at(src, off));
     } else {
-        x_load(j, size, dst, src, off);
+        x_load(j, size, dst, at(src, off));
     }
 }
 
@@ -311,29 +311,29 @@ store(struct jit *j, uint32_t pc)
 
     jit_access(j->prog, pc, &off, &size);
     if (VM_CLASS(insn->code) == VM_STX) {
-        x_store(j, size, dst, off, x86_map[insn->src]);
+        x_store(j, size, at(dst, off), x86_map[insn->src]);
     } else {
-        x_store_imm(j, size, dst, off, insn->imm);
+        x_store_imm(j, size, at(dst, off), insn->imm);
     }
 }
 
 /* lock op [base + off], reg */
 static void
-locked(struct jit *j, int size, uint8_t op, int reg, int base, int32_t off)
+locked(struct jit *j, int size, uint8_t op, int reg, struct x86_at m)
 {
     jit_put1(j, 0xf0);
-    x_mem_op(j, size, op, reg, base, off);
+    x_mem_op(j, size, op, reg, m);
 }
 
 /* lock 0f op [base + off], reg: xadd (0xc1), cmpxchg (0xb1). */
 static void
-locked_0f(struct jit *j, int size, uint8_t op, int reg, int base, int32_t off)
+locked_0f(struct jit *j, int size, uint8_t op, int reg, struct x86_at m)
 {
     jit_put1(j, 0xf0);
-    x_rex(j, size == 8, reg, 0, base, false);
+    x_rex(j, size == 8, reg, m.base, false);
     jit_put1(j, 0x0f);
     jit_put1(j, op);
-    x_mem(j, reg, base, off);
+    x_mem(j, reg, m);
 }
 
 /* A fetching and, or, xor: no instruction has the old value, so a compare
@@ -347,11 +347,11 @@ fetch_loop(struct jit *j, const struct vm_insn *insn, int size,
     size_t again;
 
     x_mov(j, true, R11, RAX);
-    x_load(j, size, RAX, base, insn->off);
+    x_load(j, size, RAX, at(base, insn->off));
     again = j->len;
     x_mov(j, true, R10, RAX);
     x_alu(j, size == 8, op, R10, value);
-    locked_0f(j, size, 0xb1, R10, base, insn->off);
+    locked_0f(j, size, 0xb1, R10, at(base, insn->off));
     jit_put1(j, 0x70 | CC_NE);
     jit_put1(j, again - (j->len + 1));
     x_mov(j, true, R10, RAX);
@@ -364,22 +364,23 @@ atomic(struct jit *j, uint32_t pc, const struct vm_isa *isa)
 {
     const struct vm_insn *insn = &j->prog->insns[pc];
     int dst = x86_map[insn->dst], src = x86_map[insn->src];
-    int size = isa->bits / 8, off = insn->off;
+    int size = isa->bits / 8;
+    struct x86_at m = at(dst, insn->off);
     bool fetch = insn->imm & VM_FETCH;
     enum x86_alu op;
 
     switch (insn->imm) {
     case VM_XCHG:
-        x_mem_op(j, size, 0x87, src, dst, off);
+        x_mem_op(j, size, 0x87, src, m);
         return;
     case VM_CMPXCHG:
-        locked_0f(j, size, 0xb1, src, dst, off);
+        locked_0f(j, size, 0xb1, src, m);
         if (size == 4) {
             x_mov(j, false, RAX, RAX);
         }
         return;
     case VM_ADD | VM_FETCH:
-        locked_0f(j, size, 0xc1, src, dst, off);
+        locked_0f(j, size, 0xc1, src, m);
         return;
     case VM_AND:
     case VM_AND | VM_FETCH:
@@ -400,7 +401,7 @@ atomic(struct jit *j, uint32_t pc, const struct vm_isa *isa)
     if (fetch) {
         fetch_loop(j, insn, size, op);
     } else {
-        locked(j, size, op << 3 | 1, src, dst, off);
+        locked(j, size, op << 3 | 1, src, m);
     }
 }
 

@@ -47,9 +47,9 @@ fits32(int64_t x)
 /* REX prefix, if the operands or the width need one.  'byte': a byte register
  * is used, which needs REX for rsp to rdi. */
 static inline void
-x_rex(struct jit *j, bool w, int reg, int index, int rm, bool byte)
+x_rex(struct jit *j, bool w, int reg, int rm, bool byte)
 {
-    uint8_t rex = w << 3 | (reg >= 8) << 2 | (index >= 8) << 1 | (rm >= 8);
+    uint8_t rex = w << 3 | (reg >= 8) << 2 | (rm >= 8);
 
     if (rex || byte) {
         jit_put1(j, 0x40 | rex);
@@ -63,9 +63,21 @@ x_modrm(struct jit *j, int mod, int reg, int rm)
 }
 
 /* Operand [base + off]. */
-static inline void
-x_mem(struct jit *j, int reg, int base, int32_t off)
+struct x86_at {
+    int base;
+    int32_t off;
+};
+
+static inline struct x86_at
+at(int base, int32_t off)
 {
+    return (struct x86_at) { base, off };
+}
+
+static inline void
+x_mem(struct jit *j, int reg, struct x86_at m)
+{
+    int base = m.base, off = m.off;
     int mod = !off && (base & 7) != RBP ? 0 : fits8(off) ? 1 : 2;
 
     x_modrm(j, mod, reg, base);
@@ -83,15 +95,18 @@ x_mem(struct jit *j, int reg, int base, int32_t off)
 static inline void
 x_rr(struct jit *j, bool w, uint8_t op, int reg, int rm)
 {
-    x_rex(j, w, reg, 0, rm, false);
+    x_rex(j, w, reg, rm, false);
     jit_put1(j, op);
     x_modrm(j, 3, reg, rm);
 }
 
+/* The same with a two-byte opcode 0f 'op'. */
 static inline void
-x_rr0f(struct jit *j, bool w, uint8_t op, int reg, int rm, bool byte)
+x_rr0f(struct jit *j, bool w, uint8_t op, int reg, int rm)
 {
-    x_rex(j, w, reg, 0, rm, byte && rm >= RSP);
+    bool byte = op == 0xb6 || op == 0xbe;
+
+    x_rex(j, w, reg, rm, byte && rm >= RSP);
     jit_put1(j, 0x0f);
     jit_put1(j, op);
     x_modrm(j, 3, reg, rm);
@@ -112,7 +127,7 @@ x_alu(struct jit *j, bool w, enum x86_alu op, int dst, int src)
 static inline void
 x_alu_imm(struct jit *j, bool w, enum x86_alu op, int dst, int32_t imm)
 {
-    x_rex(j, w, 0, 0, dst, false);
+    x_rex(j, w, 0, dst, false);
     if (fits8(imm)) {
         jit_put1(j, 0x83);
         x_modrm(j, 3, op, dst);
@@ -139,7 +154,7 @@ x_test_imm(struct jit *j, bool w, int reg, int32_t imm)
 {
     bool byte = imm >= 0 && imm <= 0x7f;
 
-    x_rex(j, w && imm < 0, 0, 0, reg, byte && reg >= RSP);
+    x_rex(j, w && imm < 0, 0, reg, byte && reg >= RSP);
     jit_put1(j, byte ? 0xf6 : 0xf7);
     x_modrm(j, 3, 0, reg);
     if (byte) {
@@ -156,16 +171,16 @@ x_mov_imm(struct jit *j, int dst, uint64_t imm)
     if (!imm) {
         x_alu(j, false, X_XOR, dst, dst);
     } else if (imm <= UINT32_MAX) {
-        x_rex(j, false, 0, 0, dst, false);
+        x_rex(j, false, 0, dst, false);
         jit_put1(j, 0xb8 | (dst & 7));
         jit_put4(j, imm);
     } else if (fits32(imm)) {
-        x_rex(j, true, 0, 0, dst, false);
+        x_rex(j, true, 0, dst, false);
         jit_put1(j, 0xc7);
         x_modrm(j, 3, 0, dst);
         jit_put4(j, imm);
     } else {
-        x_rex(j, true, 0, 0, dst, false);
+        x_rex(j, true, 0, dst, false);
         jit_put1(j, 0xb8 | (dst & 7));
         jit_put8(j, imm);
     }
@@ -174,7 +189,7 @@ x_mov_imm(struct jit *j, int dst, uint64_t imm)
 static inline void
 x_shift_imm(struct jit *j, bool w, enum x86_shift op, int dst, int n)
 {
-    x_rex(j, w, 0, 0, dst, false);
+    x_rex(j, w, 0, dst, false);
     jit_put1(j, n == 1 ? 0xd1 : 0xc1);
     x_modrm(j, 3, op, dst);
     if (n != 1) {
@@ -199,7 +214,7 @@ x_shift_bmi2(struct jit *j, bool w, enum x86_shift op, int dst, int by)
 static inline void
 x_shift_cl(struct jit *j, bool w, enum x86_shift op, int dst)
 {
-    x_rex(j, w, 0, 0, dst, false);
+    x_rex(j, w, 0, dst, false);
     jit_put1(j, 0xd3);
     x_modrm(j, 3, op, dst);
 }
@@ -207,7 +222,7 @@ x_shift_cl(struct jit *j, bool w, enum x86_shift op, int dst)
 static inline void
 x_imul_imm(struct jit *j, bool w, int dst, int32_t imm)
 {
-    x_rex(j, w, dst, 0, dst, false);
+    x_rex(j, w, dst, dst, false);
     jit_put1(j, fits8(imm) ? 0x6b : 0x69);
     x_modrm(j, 3, dst, dst);
     if (fits8(imm)) {
@@ -220,7 +235,7 @@ x_imul_imm(struct jit *j, bool w, int dst, int32_t imm)
 static inline void
 x_bswap(struct jit *j, bool w, int reg)
 {
-    x_rex(j, w, 0, 0, reg, false);
+    x_rex(j, w, 0, reg, false);
     jit_put1(j, 0x0f);
     jit_put1(j, 0xc8 | (reg & 7));
 }
@@ -229,7 +244,7 @@ x_bswap(struct jit *j, bool w, int reg)
 static inline void
 x_group3(struct jit *j, bool w, int n, int reg)
 {
-    x_rex(j, w, 0, 0, reg, false);
+    x_rex(j, w, 0, reg, false);
     jit_put1(j, 0xf7);
     x_modrm(j, 3, n, reg);
 }
@@ -237,82 +252,73 @@ x_group3(struct jit *j, bool w, int n, int reg)
 static inline void
 x_push(struct jit *j, int reg)
 {
-    x_rex(j, false, 0, 0, reg, false);
+    x_rex(j, false, 0, reg, false);
     jit_put1(j, 0x50 | (reg & 7));
 }
 
 static inline void
 x_pop(struct jit *j, int reg)
 {
-    x_rex(j, false, 0, 0, reg, false);
+    x_rex(j, false, 0, reg, false);
     jit_put1(j, 0x58 | (reg & 7));
 }
 
 /* dst = [base + off] of 'size' bytes, zero-extended. */
 static inline void
-x_load(struct jit *j, int size, int dst, int base, int32_t off)
+x_load(struct jit *j, int size, int dst, struct x86_at m)
 {
-    x_rex(j, size == 8, dst, 0, base, false);
+    x_rex(j, size == 8, dst, m.base, false);
     if (size < 4) {
         jit_put1(j, 0x0f);
         jit_put1(j, size == 1 ? 0xb6 : 0xb7);
     } else {
         jit_put1(j, 0x8b);
     }
-    x_mem(j, dst, base, off);
+    x_mem(j, dst, m);
 }
 
 /* The same, sign-extended to 64 bits; size 1, 2, 4. */
 static inline void
-x_load_signed(struct jit *j, int size, int dst, int base, int32_t off)
+x_load_signed(struct jit *j, int size, int dst, struct x86_at m)
 {
-    x_rex(j, true, dst, 0, base, false);
+    x_rex(j, true, dst, m.base, false);
     if (size < 4) {
         jit_put1(j, 0x0f);
         jit_put1(j, size == 1 ? 0xbe : 0xbf);
     } else {
         jit_put1(j, 0x63);
     }
-    x_mem(j, dst, base, off);
+    x_mem(j, dst, m);
 }
 
 /* op [base + off], reg, with the opcode's byte form for size 1. */
 static inline void
-x_mem_op(struct jit *j, int size, uint8_t op, int reg, int base, int32_t off)
+x_mem_op(struct jit *j, int size, uint8_t op, int reg, struct x86_at m)
 {
     if (size == 2) {
         jit_put1(j, 0x66);
     }
-    x_rex(j, size == 8, reg, 0, base, size == 1 && reg >= RSP);
+    x_rex(j, size == 8, reg, m.base, size == 1 && reg >= RSP);
     jit_put1(j, size == 1 ? op & ~1 : op);
-    x_mem(j, reg, base, off);
+    x_mem(j, reg, m);
 }
 
 static inline void
-x_store(struct jit *j, int size, int base, int32_t off, int src)
+x_store(struct jit *j, int size, struct x86_at m, int src)
 {
-    x_mem_op(j, size, 0x89, src, base, off);
+    x_mem_op(j, size, 0x89, src, m);
 }
 
 static inline void
-x_store_imm(struct jit *j, int size, int base, int32_t off, int32_t imm)
+x_store_imm(struct jit *j, int size, struct x86_at m, int32_t imm)
 {
     if (size == 2) {
         jit_put1(j, 0x66);
     }
-    x_rex(j, size == 8, 0, 0, base, false);
+    x_rex(j, size == 8, 0, m.base, false);
     jit_put1(j, size == 1 ? 0xc6 : 0xc7);
-    x_mem(j, 0, base, off);
+    x_mem(j, 0, m);
     jit_put(j, &imm, size == 8 ? 4 : size);
-}
-
-/* lea dst, [base + off]. */
-static inline void
-x_lea(struct jit *j, int dst, int base, int32_t off)
-{
-    x_rex(j, true, dst, 0, base, false);
-    jit_put1(j, 0x8d);
-    x_mem(j, dst, base, off);
 }
 
 #endif /* jit/x86_64.h */

@@ -58,16 +58,19 @@ rnd_number(struct gen *g)
 }
 
 static void
-put(struct gen *g, uint8_t code, int dst, int src, int off, int32_t imm)
+put(struct gen *g, struct vm_insn insn)
 {
-    g->insns[g->n++] = (struct vm_insn) { code, dst, src, off, imm };
+    g->insns[g->n++] = insn;
 }
+
+#define PUT(G, CODE, DST, SRC, OFF, IMM) \
+    put(G, (struct vm_insn) { CODE, DST, SRC, OFF, IMM })
 
 static void
 put_const(struct gen *g, int dst, uint64_t x)
 {
-    put(g, VM_LDDW, dst, 0, 0, (int32_t) x);
-    put(g, 0, 0, 0, 0, (int32_t) (x >> 32));
+    PUT(g, VM_LDDW, dst, 0, 0, (int32_t) x);
+    PUT(g, 0, 0, 0, 0, (int32_t) (x >> 32));
 }
 
 /* r9 keeps the context; r0 to r8 hold numbers. */
@@ -90,7 +93,7 @@ put_alu(struct gen *g)
     int off = divides && rnd(g) & 1;
 
     if (rnd(g) & 1) {
-        put(g, class | op | VM_X, rnd_reg(g), rnd_reg(g), off, 0);
+        PUT(g, class | op | VM_X, rnd_reg(g), rnd_reg(g), off, 0);
     } else {
         int32_t imm = rnd_number(g);
 
@@ -99,7 +102,7 @@ put_alu(struct gen *g)
         } else if (divides && !imm) {
             imm = 1;
         }
-        put(g, class | op, rnd_reg(g), 0, off, imm);
+        PUT(g, class | op, rnd_reg(g), 0, off, imm);
     }
 }
 
@@ -111,21 +114,21 @@ put_unary(struct gen *g)
 
     switch (rnd_below(g, 5)) {
     case 0:
-        put(g, (rnd(g) & 1 ? VM_ALU : VM_ALU64) | VM_NEG, reg, 0, 0, 0);
+        PUT(g, (rnd(g) & 1 ? VM_ALU : VM_ALU64) | VM_NEG, reg, 0, 0, 0);
         break;
     case 1:
-        put(g, VM_ALU64 | VM_END, reg, 0, 0, sizes[rnd_below(g, 3)]);
+        PUT(g, VM_ALU64 | VM_END, reg, 0, 0, sizes[rnd_below(g, 3)]);
         break;
     case 2:
-        put(g, VM_ALU | VM_END | (rnd(g) & 8), reg, 0, 0,
+        PUT(g, VM_ALU | VM_END | (rnd(g) & 8), reg, 0, 0,
             sizes[rnd_below(g, 3)]);
         break;
     case 3:
-        put(g, VM_ALU64 | VM_MOV | VM_X, reg, rnd_reg(g),
+        PUT(g, VM_ALU64 | VM_MOV | VM_X, reg, rnd_reg(g),
             parts[rnd_below(g, 3)], 0);
         break;
     default:
-        put(g, VM_ALU | VM_MOV | VM_X, reg, rnd_reg(g),
+        PUT(g, VM_ALU | VM_MOV | VM_X, reg, rnd_reg(g),
             parts[rnd_below(g, 2)], 0);
         break;
     }
@@ -144,17 +147,17 @@ put_mem(struct gen *g)
 
     switch (rnd_below(g, 4)) {
     case 0:
-        put(g, VM_LDX | VM_MEM | codes[i], reg, base, off, 0);
+        PUT(g, VM_LDX | VM_MEM | codes[i], reg, base, off, 0);
         break;
     case 1:
-        put(g, VM_LDX | (codes[i] == VM_DW ? VM_MEM : VM_MEMSX) | codes[i],
+        PUT(g, VM_LDX | (codes[i] == VM_DW ? VM_MEM : VM_MEMSX) | codes[i],
             reg, base, off, 0);
         break;
     case 2:
-        put(g, VM_STX | VM_MEM | codes[i], base, reg, off, 0);
+        PUT(g, VM_STX | VM_MEM | codes[i], base, reg, off, 0);
         break;
     default:
-        put(g, VM_ST | VM_MEM | codes[i], base, 0, off, rnd_number(g));
+        PUT(g, VM_ST | VM_MEM | codes[i], base, 0, off, rnd_number(g));
         break;
     }
 }
@@ -169,7 +172,7 @@ put_atomic(struct gen *g)
     bool wide = rnd(g) & 1, stack = rnd(g) & 1;
     int bytes = wide ? 8 : 4;
 
-    put(g, VM_STX | VM_ATOMIC | (wide ? VM_DW : VM_W),
+    PUT(g, VM_STX | VM_ATOMIC | (wide ? VM_DW : VM_W),
         stack ? VM_FP : VM_R9, rnd_reg(g),
         bytes * rnd_below(g, MEM_SIZE / bytes) - (stack ? MEM_SIZE : 0),
         ops[rnd_below(g, sizeof ops / sizeof ops[0])]);
@@ -190,9 +193,9 @@ put_jump(struct gen *g)
     int at = g->n;
 
     if (rnd(g) & 1) {
-        put(g, code | VM_X, rnd_reg(g), rnd_reg(g), 0, 0);
+        PUT(g, code | VM_X, rnd_reg(g), rnd_reg(g), 0, 0);
     } else {
-        put(g, code, rnd_reg(g), 0, 0, rnd_number(g));
+        PUT(g, code, rnd_reg(g), 0, 0, rnd_number(g));
     }
     put_some(g, 1 + rnd_below(g, 4));
     g->insns[at].off = g->n - at - 1;
@@ -230,9 +233,9 @@ generate(struct gen *g, uint64_t seed)
 {
     g->seed = seed;
     g->n = 0;
-    put(g, VM_ALU64 | VM_MOV | VM_X, VM_R9, VM_R1, 0, 0);
+    PUT(g, VM_ALU64 | VM_MOV | VM_X, VM_R9, VM_R1, 0, 0);
     for (int off = -MEM_SIZE; off < 0; off += 8) {
-        put(g, VM_ST | VM_MEM | VM_DW, VM_FP, 0, off, rnd(g));
+        PUT(g, VM_ST | VM_MEM | VM_DW, VM_FP, 0, off, rnd(g));
     }
     for (int r = VM_R0; r <= VM_R8; r++) {
         put_const(g, r, rnd_number(g));
@@ -240,15 +243,15 @@ generate(struct gen *g, uint64_t seed)
     put_some(g, 40 + rnd_below(g, 60));
     /* What each register and the stack hold becomes the result. */
     for (int r = VM_R1; r <= VM_R8; r++) {
-        put(g, VM_ALU64 | VM_MUL, VM_R0, 0, 0, 31);
-        put(g, VM_ALU64 | VM_XOR | VM_X, VM_R0, r, 0, 0);
+        PUT(g, VM_ALU64 | VM_MUL, VM_R0, 0, 0, 31);
+        PUT(g, VM_ALU64 | VM_XOR | VM_X, VM_R0, r, 0, 0);
     }
     for (int off = -MEM_SIZE; off < 0; off += 8) {
-        put(g, VM_LDX | VM_MEM | VM_DW, VM_R1, VM_FP, off, 0);
-        put(g, VM_ALU64 | VM_MUL, VM_R0, 0, 0, 31);
-        put(g, VM_ALU64 | VM_ADD | VM_X, VM_R0, VM_R1, 0, 0);
+        PUT(g, VM_LDX | VM_MEM | VM_DW, VM_R1, VM_FP, off, 0);
+        PUT(g, VM_ALU64 | VM_MUL, VM_R0, 0, 0, 31);
+        PUT(g, VM_ALU64 | VM_ADD | VM_X, VM_R0, VM_R1, 0, 0);
     }
-    put(g, VM_JMP | VM_EXIT, 0, 0, 0, 0);
+    PUT(g, VM_JMP | VM_EXIT, 0, 0, 0, 0);
 }
 
 static void

@@ -155,14 +155,15 @@ vf_stack_store(struct verifier *v, int regno, int off, int size,
 
 /* -- Loads -- */
 
-/* Whether the bytes may be read as numbers; '*zero' if all are 0. */
+/* Whether all bytes that the access may touch may be read as numbers; '*zero'
+ * if all are 0. */
 static int
-check_readable(struct verifier *v, int regno, const struct vframe *f,
-               int from, int to, bool *zero)
+check_readable(struct verifier *v, int regno, const struct window *w,
+               uint32_t size, bool *zero)
 {
     *zero = true;
-    for (int byte = from; byte < to; byte++) {
-        const struct vslot *slot = vframe_slot_peek(f, slot_of(byte));
+    for (int byte = w->min; byte < w->max + (int) size; byte++) {
+        const struct vslot *slot = vframe_slot_peek(w->frame, slot_of(byte));
         enum vbyte what = slot ? slot->bytes[byte_in_slot(byte)] : VB_NONE;
 
         if (what == VB_NONE) {
@@ -215,7 +216,7 @@ vf_stack_load(struct verifier *v, int regno, int off, int size,
         *value = *spilled;
         return 0;
     }
-    error = check_readable(v, regno, w.frame, w.min, w.max + size, &zero);
+    error = check_readable(v, regno, &w, size, &zero);
     if (error) {
         return error;
     }
@@ -236,7 +237,7 @@ vf_stack_region(struct verifier *v, int regno, int off, uint32_t size,
         return error;
     }
     if (!write) {
-        return check_readable(v, regno, w.frame, w.min, w.max + size, &zero);
+        return check_readable(v, regno, &w, size, &zero);
     } else if (w.min != w.max) {
         return store_somewhere(v, &w, size);
     }
