@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A bridge as workers see it: what they latch, ports by number, statistics.
+ *
+ * Latch: after receiving a burst a worker reads 'version', then 'slots',
+ * both with acquire loads, and keeps them for the burst.  The main thread
+ * stores 'slots' before the version that needs them.
+ *
+ * Ownership: the bridge owns everything here; port tables and slot pages are
+ * replaced whole and freed after quiescence. */
+
+#ifndef DATAPATH_BRIDGE_H
+#define DATAPATH_BRIDGE_H 1
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "datapath/counters.h"
+#include "datapath/dp.h"
+#include "datapath/drops.h"
+#include "openvswitch/list.h"
+
+/* Ports of a bridge: immutable. */
+struct dp_port_table {
+    uint32_t n_ports;           /* Elements of 'list'. */
+    uint32_t n_numbers;         /* Elements of 'by_number'. */
+    struct dp_port *local;      /* OFPP_LOCAL, or null. */
+    struct dp_port **by_number; /* Index: OpenFlow number. */
+    struct dp_port *list[];     /* By ascending OpenFlow number. */
+};
+
+/* One worker's share of a bridge's statistics; that worker writes. */
+struct dp_bridge_stats {
+    _Atomic uint64_t matches[256];
+    _Atomic uint64_t misses[256];
+    struct dp_drops drops;
+};
+
+struct dp_bridge {
+    struct ovs_list node;       /* In dp->bridges. */
+    struct dp *dp;
+    char *name;
+    void *aux;
+
+    _Atomic uint64_t version;
+    struct vm_slots *_Atomic slots;
+    struct dp_port_table *_Atomic ports;
+    struct dp_bridge_conf conf;
+
+    struct dp_bridge_stats *stats[DP_MAX_WORKERS];
+};
+
+/* Any thread that is an ovs-rcu reader; null if there is none. */
+struct dp_port *dp_bridge_port(const struct dp_bridge *, uint32_t ofp_port);
+
+/* The main thread: publish the table with 'port' added, or without it.
+ * 0 or -EEXIST, -EINVAL. */
+int dp_bridge_link_port(struct dp_bridge *, struct dp_port *);
+void dp_bridge_unlink_port(struct dp_bridge *, struct dp_port *);
+/* Publishes it again after a port's number changed. */
+void dp_bridge_relink_ports(struct dp_bridge *);
+
+static inline void
+dp_bridge_count(struct dp_bridge_stats *stats, uint8_t table_id, bool match)
+{
+    _Atomic uint64_t *n = (match ? &stats->matches[table_id]
+                           : &stats->misses[table_id]);
+
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed)
+                          + 1, memory_order_relaxed);
+}
+
+#endif /* datapath/bridge.h */

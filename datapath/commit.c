@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* COMMIT: changed fields of the key go into the packet.
+ *
+ * Only groups that are dirty are looked at, and only fields that differ from
+ * the bytes are written, with incremental checksums (RFC 1624).  What is
+ * written, and what is not because a header is absent, cut or a later
+ * fragment, agrees with commit_odp_actions() and odp_execute_actions() of
+ * Open vSwitch: the same writers of libopenvswitch's packets.c do it. */
+
+#include "datapath/run.h"
+
+#include <netinet/icmp6.h>
+#include <string.h>
+#include "csum.h"
+#include "datapath/ctx.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "packets.h"
+#include "util.h"
+
+#define IP_DIRTY (DP_DIRTY_IPV4 | DP_DIRTY_IPV6)
+#define L4_DIRTY (DP_DIRTY_TP | DP_DIRTY_ICMP)
+
+static size_t
+l3_size(const struct dp_packet *packet)
+{
+    return packet->l3_ofs == UINT16_MAX
+           ? 0
+           : (char *) dp_packet_tail(packet)
+             - (char *) dp_packet_l3(packet);
+}
+
+static void
+commit_eth(struct dp_ctx *ctx)
+{
+    struct eth_header *eth = dp_packet_eth(ctx->packet);
+    union dp_key_eth key;
+
+    memcpy(key.words, &ctx->key[DP_KEY_ETH], sizeof key.words);
+    if (eth && dp_packet_size(ctx->packet) >= ETH_HEADER_LEN) {
+        memcpy(&eth->eth_dst, key.dl_dst, sizeof key.dl_dst);
+        memcpy(&eth->eth_src, key.dl_src, sizeof key.dl_src);
+    }
+}
+
+static void
+commit_ipv4(struct dp_ctx *ctx, union dp_key_nw nw)
+{
+    const union dp_key_ipv4 ip = { .word = ctx->key[DP_KEY_IPV4] };
+
+    if (l3_size(ctx->packet) >= IP_HEADER_LEN) {
+        packet_set_ipv4(ctx->packet, ip.nw_src, ip.nw_dst, nw.nw_tos,
+                        nw.nw_ttl);
+    }
+}
+
+static void
+commit_ipv6(struct dp_ctx *ctx, union dp_key_nw nw)
+{
+    struct in6_addr src, dst;
+
+    if (l3_size(ctx->packet) >= IPV6_HEADER_LEN) {
+        memcpy(&src, &ctx->key[DP_KEY_IPV6], sizeof src);
+        memcpy(&dst, &ctx->key[DP_KEY_IPV6 + 2], sizeof dst);
+        packet_set_ipv6(ctx->packet, &src, &dst, nw.nw_tos, nw.ipv6_label,
+                        nw.nw_ttl);
+    }
+}
+
+/* What the packet's bytes say, for the rarely written headers that have no
+ * one-to-one layout. */
+static void
+extract_base(struct dp_ctx *ctx, struct flow *base)
+{
+    flow_extract(ctx->packet, base);
+    dp_ctx_refresh(ctx);
+}
+
+static void
+commit_arp(struct dp_ctx *ctx, union dp_key_nw nw)
+{
+    const union dp_key_ipv4 ip = { .word = ctx->key[DP_KEY_IPV4] };
+    struct arp_eth_header *arp = dp_packet_l3(ctx->packet);
+    struct eth_addr mac[2];
+    struct flow base;
+
+    extract_base(ctx, &base);
+    if (!base.nw_proto || l3_size(ctx->packet) < ARP_ETH_HEADER_LEN) {
+        return;
+    }
+    memcpy(mac, &ctx->key[DP_KEY_ARP], sizeof mac);
+    if (nw.nw_proto != base.nw_proto) {
+        arp->ar_op = htons(nw.nw_proto);
+    }
+    if (ip.nw_src != base.nw_src) {
+        put_16aligned_be32(&arp->ar_spa, ip.nw_src);
+    }
+    if (ip.nw_dst != base.nw_dst) {
+        put_16aligned_be32(&arp->ar_tpa, ip.nw_dst);
+    }
+    if (!eth_addr_equals(mac[0], base.arp_sha)) {
+        arp->ar_sha = mac[0];
+    }
+    if (!eth_addr_equals(mac[1], base.arp_tha)) {
+        arp->ar_tha = mac[1];
+    }
+}
+
+/* The link-layer address option that OVS writes to: the first one of either
+ * type, or null. */
+static const struct ovs_nd_lla_opt *
+nd_option(const struct dp_packet *packet)
+{
+    const struct ovs_nd_msg *msg = dp_packet_l4(packet);
+    int left = dp_packet_l4_size(packet) - (int) sizeof *msg;
+    const struct ovs_nd_lla_opt *opt = &msg->options[0];
+
+    while (left >= ND_LLA_OPT_LEN && opt->len) {
+        if ((opt->type == ND_OPT_SOURCE_LINKADDR
+             || opt->type == ND_OPT_TARGET_LINKADDR) && opt->len == 1) {
+            return opt;
+        }
+        left -= opt->len * ND_LLA_OPT_LEN;
+        opt += opt->len;
+    }
+    return NULL;
+}
+
+static void
+commit_nd(struct dp_ctx *ctx)
+{
+    struct dp_packet *packet = ctx->packet;
+    const struct ovs_nd_lla_opt *opt;
+    struct eth_addr sll, tll, mac[2];
+    struct in6_addr target;
+    ovs_be32 reserved;
+    ovs_be16 opt_type;
+    struct flow base;
+
+    extract_base(ctx, &base);
+    if (!is_nd(&base, NULL) || !dp_packet_get_nd_payload(packet)) {
+        return;
+    }
+
+    memcpy(&reserved, &ctx->key[DP_KEY_IGMP], sizeof reserved);
+    memcpy(&opt_type, (const char *) &ctx->key[DP_KEY_ARP]
+           + offsetof(struct flow, tcp_flags)
+           - offsetof(struct flow, arp_sha), sizeof opt_type);
+    if (dp_packet_l4_size(packet) > sizeof(struct ovs_nd_msg)
+        && (reserved != base.igmp_group_ip4 || opt_type != base.tcp_flags)) {
+        const struct ovs_nd_msg *msg = dp_packet_l4(packet);
+        ovs_16aligned_be32 rso = msg->rso_flags;
+        uint8_t type = msg->options[0].type;
+
+        if (reserved != base.igmp_group_ip4) {
+            put_16aligned_be32(&rso, reserved);
+        }
+        if (opt_type != base.tcp_flags) {
+            type = ntohs(opt_type);
+        }
+        packet_set_nd_ext(packet, rso, type);
+    }
+
+    memcpy(&target, &ctx->key[DP_KEY_ND], sizeof target);
+    memcpy(mac, &ctx->key[DP_KEY_ARP], sizeof mac);
+    if (!memcmp(&target, &base.nd_target, sizeof target)
+        && eth_addr_equals(mac[0], base.arp_sha)
+        && eth_addr_equals(mac[1], base.arp_tha)) {
+        return;
+    }
+
+    /* packet_set_nd() writes all three: give it what is there for those that
+     * the key did not change. */
+    opt = nd_option(packet);
+    sll = tll = opt ? opt->mac : eth_addr_zero;
+    if (!eth_addr_equals(mac[0], base.arp_sha)) {
+        sll = mac[0];
+    }
+    if (!eth_addr_equals(mac[1], base.arp_tha)) {
+        tll = mac[1];
+    }
+    packet_set_nd(packet, &target, sll, tll);
+}
+
+static void
+commit_nw(struct dp_ctx *ctx, uint32_t dirty)
+{
+    const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    union dp_key_eth eth;
+
+    /* Without a protocol there is no header that could be parsed. */
+    if (!nw.nw_proto) {
+        return;
+    }
+    memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
+    switch (ntohs(eth.dl_type)) {
+    case ETH_TYPE_IP:
+        if (dirty & IP_DIRTY) {
+            commit_ipv4(ctx, nw);
+        }
+        break;
+
+    case ETH_TYPE_IPV6:
+        if (dirty & IP_DIRTY) {
+            commit_ipv6(ctx, nw);
+        }
+        if (dirty & DP_DIRTY_ND && nw.nw_proto == IPPROTO_ICMPV6) {
+            commit_nd(ctx);
+        }
+        break;
+
+    case ETH_TYPE_ARP:
+        if (dirty & DP_DIRTY_ARP) {
+            commit_arp(ctx, nw);
+        }
+        break;
+    }
+}
+
+/* Ports, or type and code, of IPv4 and IPv6. */
+static void
+commit_l4(struct dp_ctx *ctx)
+{
+    const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    const union dp_key_tp tp = { .word = ctx->key[DP_KEY_TP] };
+    struct dp_packet *packet = ctx->packet;
+    const struct tcp_header *l4 = dp_packet_l4(packet);
+    union dp_key_eth eth;
+    bool is_ipv6;
+
+    memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
+    is_ipv6 = eth.dl_type == htons(ETH_TYPE_IPV6);
+    if (!l4 || nw.nw_frag & FLOW_NW_FRAG_LATER
+        || (!is_ipv6 && eth.dl_type != htons(ETH_TYPE_IP))) {
+        return;
+    }
+
+    switch (nw.nw_proto) {
+    case IPPROTO_TCP:
+        if (dp_packet_get_tcp_payload(packet)) {
+            packet_set_tcp_port(packet, tp.tp_src, tp.tp_dst);
+        }
+        break;
+
+    case IPPROTO_UDP:
+        /* The ports of all three protocols lie at the same place; equal ones
+         * are not set, for a checksum of 0 and for SCTP's CRC. */
+        if (dp_packet_get_udp_payload(packet)
+            && (l4->tcp_src != tp.tp_src || l4->tcp_dst != tp.tp_dst)) {
+            packet_set_udp_port(packet, tp.tp_src, tp.tp_dst);
+        }
+        break;
+
+    case IPPROTO_SCTP:
+        if (dp_packet_get_sctp_payload(packet)
+            && (l4->tcp_src != tp.tp_src || l4->tcp_dst != tp.tp_dst)) {
+            packet_set_sctp_port(packet, tp.tp_src, tp.tp_dst);
+        }
+        break;
+
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+        if ((nw.nw_proto == IPPROTO_ICMPV6) == is_ipv6
+            && dp_packet_get_icmp_payload(packet)) {
+            packet_set_icmp(packet, ntohs(tp.tp_src), ntohs(tp.tp_dst));
+        }
+        break;
+    }
+}
+
+static int
+count_vlans(const union dp_key_vlan *key)
+{
+    return !(key->vlans[0].tci & htons(VLAN_CFI)) ? 0
+           : !(key->vlans[1].tci & htons(VLAN_CFI)) ? 1 : 2;
+}
+
+/* The first 'n' VLAN headers of 'packet', which has them. */
+static union dp_key_vlan
+read_vlans(const struct dp_packet *packet, int n)
+{
+    const char *p = (const char *) dp_packet_data(packet) + 2 * ETH_ADDR_LEN;
+    union dp_key_vlan key = { .word = 0 };
+
+    for (int i = 0; i < n; i++, p += VLAN_HEADER_LEN) {
+        memcpy(&key.vlans[i].tpid, p, 2);
+        memcpy(&key.vlans[i].tci, p + 2, 2);
+        key.vlans[i].tci |= htons(VLAN_CFI);
+    }
+    return key;
+}
+
+uint8_t
+dp_commit_vlans(struct dp_packet *packet, uint8_t n_vlans, uint64_t vlans)
+{
+    const union dp_key_vlan new = { .word = vlans };
+    const union dp_key_vlan old = read_vlans(packet, n_vlans);
+    int n_new = count_vlans(&new);
+    int n_old = n_vlans;
+    int result = n_new;
+
+    /* Inner headers that stay as they are stay where they are. */
+    while (n_old && n_new
+           && old.vlans[n_old - 1].tpid == new.vlans[n_new - 1].tpid
+           && old.vlans[n_old - 1].tci == new.vlans[n_new - 1].tci) {
+        n_old--;
+        n_new--;
+    }
+    while (n_old--) {
+        eth_pop_vlan(packet);
+    }
+    while (n_new--) {
+        eth_push_vlan(packet, new.vlans[n_new].tpid, new.vlans[n_new].tci);
+    }
+    return result;
+}
+
+int
+dp_commit(struct dp_ctx *ctx)
+{
+    uint32_t dirty = ctx->dirty;
+    int error;
+
+    if (OVS_LIKELY(!dirty)) {
+        return 0;
+    }
+    error = dp_ctx_unshare(ctx);
+    if (error) {
+        dp_ctx_fatal(ctx, DP_DROP_NO_MEMORY);
+        return error;
+    }
+    ctx->dirty = 0;
+
+    /* Programs may have parsed the packet themselves. */
+    ctx->packet->l2_5_ofs = ctx->l2_5_ofs;
+    ctx->packet->l3_ofs = ctx->l3_ofs;
+    ctx->packet->l4_ofs = ctx->l4_ofs;
+
+    if (dirty & DP_DIRTY_ETH) {
+        commit_eth(ctx);
+    }
+    if (dirty & (IP_DIRTY | DP_DIRTY_ARP | DP_DIRTY_ND)) {
+        commit_nw(ctx, dirty);
+    }
+    if (dirty & L4_DIRTY) {
+        commit_l4(ctx);
+    }
+    if (dirty & DP_DIRTY_VLAN) {
+        ctx->n_vlans = dp_commit_vlans(ctx->packet, ctx->n_vlans,
+                                       ctx->key[DP_KEY_VLAN]);
+    }
+    dp_ctx_refresh(ctx);
+    return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Flows' parameter blocks and counters, as workers see them.
+ *
+ * Both are tables indexed by small numbers that programs carry around.  They
+ * grow by chunks that are never moved or freed before the datapath is, so a
+ * reader needs no lock: a flow's block is reached by two loads, a counter
+ * likewise.  Counters have one cell a worker, written by that worker alone
+ * with plain stores.
+ *
+ * Ownership: a flow refs its counters and is freed after quiescence; counters
+ * are freed with the last reference.
+ *
+ * Threads: alloc, ref, unref and free lock a mutex and may be called from
+ * any thread but a worker; dp_flow_get() and dp_count() are a worker's. */
+
+#ifndef DATAPATH_COUNTERS_H
+#define DATAPATH_COUNTERS_H 1
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "datapath/dp.h"
+
+enum {
+    DP_CHUNK_BITS = 12,
+    DP_CHUNK = 1 << DP_CHUNK_BITS,      /* Entries a chunk. */
+    DP_N_CHUNKS = 4096,                 /* So 16 Mi entries at most. */
+    DP_MAX_WORKERS = 64
+};
+
+/* A flow's immutable block. */
+struct dp_flow {
+    uint64_t cookie;
+    uint32_t counters;
+    uint32_t params_size;
+    uint8_t table_id;
+    uint64_t params[];
+};
+
+/* One worker's share of a flow's counters. */
+struct dp_cell {
+    _Atomic uint64_t packets;
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t used;      /* time_msec() of the last packet, or 0. */
+};
+
+struct dp_flow_chunk {
+    struct dp_flow *_Atomic flows[DP_CHUNK];
+};
+
+struct dp_cell_chunk {
+    struct dp_cell cells[DP_CHUNK];
+};
+
+/* What dp_create() makes and struct dp holds. */
+struct dp_flow_table;
+struct dp_counter_table;
+
+struct dp_tables {
+    struct dp_flow_chunk *_Atomic flows[DP_N_CHUNKS];
+    struct dp_cell_chunk *_Atomic cells[DP_MAX_WORKERS][DP_N_CHUNKS];
+};
+
+struct dp_tables *dp_tables_create(unsigned n_workers);
+/* No flow may be left, nor a free be pending. */
+void dp_tables_destroy(struct dp_tables *);
+
+/* Null for a number that names no flow. */
+static inline const struct dp_flow *
+dp_flow_get(const struct dp_tables *tables, uint32_t flow)
+{
+    struct dp_flow_chunk *chunk;
+
+    if (flow >= (uint32_t) DP_N_CHUNKS * DP_CHUNK) {
+        return NULL;
+    }
+    chunk = atomic_load_explicit(&tables->flows[flow >> DP_CHUNK_BITS],
+                                 memory_order_acquire);
+    return chunk ? atomic_load_explicit(&chunk->flows[flow & (DP_CHUNK - 1)],
+                                        memory_order_acquire) : NULL;
+}
+
+/* Adds to worker 'worker's cell of 'counters', which must be allocated. */
+static inline void
+dp_count(struct dp_tables *tables, unsigned worker, uint32_t counters,
+         uint64_t packets, uint64_t bytes, uint64_t now_ms)
+{
+    struct dp_cell_chunk *chunk;
+    struct dp_cell *cell;
+
+    chunk = atomic_load_explicit(
+        &tables->cells[worker][counters >> DP_CHUNK_BITS],
+        memory_order_acquire);
+    cell = &chunk->cells[counters & (DP_CHUNK - 1)];
+
+    /* The worker is the only writer: no read-modify-write is needed. */
+#define ADD(MEMBER, N)                                                  \
+    atomic_store_explicit(&cell->MEMBER,                                \
+        atomic_load_explicit(&cell->MEMBER, memory_order_relaxed) + (N), \
+        memory_order_relaxed)
+    ADD(packets, packets);
+    ADD(bytes, bytes);
+#undef ADD
+    atomic_store_explicit(&cell->used, now_ms, memory_order_relaxed);
+}
+
+#endif /* datapath/counters.h */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The helpers of generated programs: thin, over what the other files do. */
+
+#include "datapath/bridge-type.h"
+
+#include <string.h>
+#include "datapath/bridge.h"
+#include "datapath/ctx.h"
+#include "datapath/private.h"
+#include "datapath/run.h"
+#include "datapath/upcall.h"
+#include "datapath/worker.h"
+#include "openvswitch/flow.h"
+#include "openvswitch/ofp-switch.h"
+#include "packets.h"
+#include "vm/maps/vtable.h"
+
+#define HELPER(NAME)                                                    \
+    uint64_t                                                            \
+    dp_helper_##NAME(uint64_t r1, uint64_t r2, uint64_t r3,             \
+                     uint64_t r4, uint64_t r5)
+
+static struct dp_ctx *
+to_ctx(uint64_t r)
+{
+    return (struct dp_ctx *) (uintptr_t) r;
+}
+
+HELPER(parse)
+{
+    dp_parse(to_ctx(r1));
+    return 0;
+}
+
+/* Parameters of the current flow, 'size' bytes; null if it has fewer. */
+static uint64_t
+params(struct dp_ctx *ctx, const struct dp_flow *flow, uint64_t size)
+{
+    if (!flow || size > flow->params_size) {
+        dp_ctx_fatal(ctx, DP_DROP_PROGRAM_ERROR);
+        return 0;
+    }
+    return (uintptr_t) flow->params;
+}
+
+HELPER(hit)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    struct dp_cold *cold = ctx->cold;
+    struct dp_worker *worker = cold->worker;
+    struct dp_tables *tables = worker->dp->tables;
+    const struct dp_flow *flow;
+
+    dp_resubmit_done(ctx);
+    flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
+    if (!flow) {
+        return params(ctx, NULL, r2);
+    }
+    if (!dp_count_lookup(ctx)) {
+        return 0;
+    }
+    ctx->table_id = flow->table_id;
+    dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
+    if (flow->counters != DP_COUNTERS_NONE) {
+        dp_count(tables, worker->id, flow->counters, 1, ctx->packet_size,
+                 worker->now_ms);
+    }
+    dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
+    return params(ctx, flow, r2);
+}
+
+HELPER(params)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+
+    return params(ctx, dp_flow_get(ctx->cold->bridge->dp->tables,
+                                   DP_HIT_FLOW(ctx->hit)), r2);
+}
+
+HELPER(miss)
+{
+    return dp_miss(to_ctx(r1), r2);
+}
+
+HELPER(frag_lookup)
+{
+    struct vm_map *map = (struct vm_map *) (uintptr_t) r1;
+    struct dp_ctx *ctx = to_ctx(r2);
+    const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    uint64_t tp = ctx->key[DP_KEY_TP];
+    uint32_t handling = ctx->conf->frag_handling;
+    uint64_t *value;
+
+    if (nw.nw_frag & FLOW_NW_FRAG_ANY
+        && handling != OFPUTIL_FRAG_NX_MATCH) {
+        union dp_key_tp no_ports = { .word = tp };
+
+        if (handling != OFPUTIL_FRAG_NORMAL) {
+            ctx->cold->frag_drop = true;
+            return 0;
+        }
+        no_ports.tp_src = no_ports.tp_dst = 0;
+        ctx->key[DP_KEY_TP] = no_ports.word;
+    }
+    value = vm_vmap_lookup(map, ctx->key, ctx->version);
+    ctx->key[DP_KEY_TP] = tp;
+    return (uintptr_t) value;
+}
+
+HELPER(frame)
+{
+    return !dp_frame_push(to_ctx(r1), r2);
+}
+
+HELPER(resubmit)
+{
+    return !dp_resubmit(to_ctx(r1), r2, r3);
+}
+
+HELPER(end)
+{
+    return dp_frames_end(to_ctx(r1));
+}
+
+HELPER(output)
+{
+    dp_output(to_ctx(r1), r2, r3);
+    return 0;
+}
+
+HELPER(output_all)
+{
+    dp_output_all(to_ctx(r1), r2);
+    return 0;
+}
+
+HELPER(normal)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+
+    if (dp_normal_fn) {
+        return dp_normal_fn(ctx);
+    }
+    dp_ctx_drop(ctx, DP_DROP_NORMAL_NO_PORT);
+    return 0;
+}
+
+HELPER(controller)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    struct dp_upcall_node *node;
+
+    node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true,
+                           (const void *) (uintptr_t) r2, r3);
+    if (node) {
+        node->up.arg[1] = ctx->cold->aset.walking;
+    }
+    if (!dp_ctx_queue_upcall(ctx, node)) {
+        dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);
+    }
+    return 0;
+}
+
+HELPER(drop)
+{
+    dp_ctx_drop(to_ctx(r1), r2 < DP_N_DROPS ? r2 : DP_DROP_ACTION);
+    return 0;
+}
+
+/* VLAN tags are kept in the key until COMMIT.  Pushing a third one loses the
+ * innermost, as in flow_push_vlan_uninit(). */
+
+HELPER(push_vlan)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    union dp_key_vlan key = { .word = ctx->key[DP_KEY_VLAN] };
+
+    key.vlans[1] = key.vlans[0];
+    key.vlans[0].tpid = r2;
+    key.vlans[0].tci = htons(VLAN_CFI);
+    ctx->key[DP_KEY_VLAN] = key.word;
+    ctx->dirty |= DP_DIRTY_VLAN;
+    return 0;
+}
+
+HELPER(pop_vlan)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    union dp_key_vlan key = { .word = ctx->key[DP_KEY_VLAN] };
+
+    if (key.vlans[0].tci & htons(VLAN_CFI)) {
+        if (key.vlans[1].tci & htons(VLAN_CFI)) {
+            key.vlans[0] = key.vlans[1];
+            key.vlans[1].tpid = key.vlans[1].tci = 0;
+        } else {
+            key.vlans[0].tpid = key.vlans[0].tci = 0;
+        }
+        ctx->key[DP_KEY_VLAN] = key.word;
+        ctx->dirty |= DP_DIRTY_VLAN;
+    }
+    return 0;
+}
+
+HELPER(dec_ttl)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    union dp_key_eth eth;
+
+    memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
+    if (!dl_type_is_ip_any(eth.dl_type)) {
+        return 0;
+    }
+    if (nw.nw_ttl > 1) {
+        nw.nw_ttl--;
+        ctx->key[DP_KEY_NW] = nw.word;
+        ctx->dirty |= (eth.dl_type == htons(ETH_TYPE_IP)
+                       ? DP_DIRTY_IPV4 : DP_DIRTY_IPV6);
+        return 0;
+    }
+    dp_ctx_drop(ctx, DP_DROP_TTL);
+    dp_ctx_upcall(ctx, DP_UPCALL_INVALID_TTL, NULL, true);
+    return 1;
+}
+
+HELPER(aset_write)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+
+    if (!dp_aset_write(&ctx->cold->aset, r2, r3, ctx->hit, ctx->table_id)) {
+        dp_ctx_fatal(ctx, DP_DROP_ACTION_SET_SIZE);
+        return 1;
+    }
+    return 0;
+}
+
+HELPER(aset_clear)
+{
+    dp_aset_clear(&to_ctx(r1)->cold->aset);
+    return 0;
+}
+
+HELPER(clone)
+{
+    return !dp_frame_push_clone(to_ctx(r1), r2);
+}
+
+HELPER(exit)
+{
+    dp_frames_exit(to_ctx(r1));
+    return 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Outputs: checked, queued in the run, handed to ports when it has ended. */
+
+#include "datapath/run.h"
+
+#include <stdlib.h>
+#include "datapath/bridge.h"
+#include "datapath/ctx.h"
+#include "datapath/port.h"
+#include "datapath/private.h"
+#include "datapath/upcall.h"
+#include "datapath/worker.h"
+#include "dp-packet.h"
+#include "openflow/openflow.h"
+#include "util.h"
+
+/* Queues the context's packet as it is. */
+static void
+queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
+             uint32_t max_len)
+{
+    struct dp_cold *cold = ctx->cold;
+    struct dp_out *out;
+
+    if (cold->n_outs >= cold->allocated_outs) {
+        /* packet-path exception: grows to the most that a packet ever
+         * needed, once. */
+        cold->outs = x2nrealloc(cold->outs, &cold->allocated_outs,
+                                sizeof *cold->outs);
+    }
+    out = &cold->outs[cold->n_outs++];
+    out->port = port;
+    out->buf = buf;
+    out->max_len = max_len;
+    cold->bufs[buf].n_outputs++;
+}
+
+/* Whether 'port' may send; the drop reason is noted if not. */
+static bool
+may_send(struct dp_ctx *ctx, const struct dp_port *port)
+{
+    uint32_t flags;
+
+    if (!port) {
+        dp_ctx_drop(ctx, DP_DROP_NO_PORT);
+        return false;
+    }
+    flags = dp_port_flags(port);
+    if (flags & DP_PORT_NO_FWD) {
+        dp_ctx_drop(ctx, DP_DROP_NO_FWD);
+        return false;
+    } else if (flags & DP_PORT_DOWN) {
+        dp_ctx_drop(ctx, DP_DROP_PORT_DOWN);
+        return false;
+    }
+    return true;
+}
+
+static void
+output_port(struct dp_ctx *ctx, struct dp_port *port, uint32_t max_len)
+{
+    if (may_send(ctx, port) && !dp_commit(ctx)) {
+        queue_output(ctx, port, ctx->cold->buf, max_len);
+    }
+}
+
+void
+dp_output_all(struct dp_ctx *ctx, bool flood)
+{
+    const struct dp_port_table *ports;
+    uint32_t in_port = dp_ctx_key_in_port(ctx);
+
+    ports = atomic_load_explicit(&ctx->cold->bridge->ports,
+                                 memory_order_acquire);
+    for (uint32_t i = 0; i < ports->n_ports; i++) {
+        struct dp_port *port = ports->list[i];
+
+        if (port->ofp_port != in_port
+            && !(flood && dp_port_flags(port) & DP_PORT_NO_FLOOD)) {
+            output_port(ctx, port, 0);
+        }
+    }
+}
+
+void
+dp_output(struct dp_ctx *ctx, uint32_t ofp_port, uint32_t max_len)
+{
+    uint32_t in_port = dp_ctx_key_in_port(ctx);
+    struct dp_upcall_node *node;
+
+    switch (ofp_port) {
+    case OFPP_IN_PORT:
+        output_port(ctx, dp_bridge_port(ctx->cold->bridge, in_port), max_len);
+        break;
+
+    case OFPP_NORMAL:
+        if (dp_normal_fn) {
+            dp_normal_fn(ctx);
+        } else {
+            dp_ctx_drop(ctx, DP_DROP_NO_PORT);
+        }
+        break;
+
+    case OFPP_FLOOD:
+    case OFPP_ALL:
+        dp_output_all(ctx, ofp_port == OFPP_FLOOD);
+        break;
+
+    case OFPP_CONTROLLER:
+        node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true, NULL, 0);
+        if (node) {
+            node->up.arg[0] = max_len;
+            node->up.arg[1] = ctx->cold->aset.walking;
+        }
+        if (!dp_ctx_queue_upcall(ctx, node)) {
+            dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);
+        }
+        break;
+
+    case OFPP_NONE:
+        break;
+
+    default:
+        if (ofp_port == in_port) {
+            dp_ctx_drop(ctx, DP_DROP_IN_PORT);
+        } else {
+            output_port(ctx, dp_bridge_port(ctx->cold->bridge, ofp_port),
+                        max_len);
+        }
+        break;
+    }
+}
+
+void
+dp_ctx_output(struct dp_ctx *ctx, uint32_t ofp_port)
+{
+    output_port(ctx, dp_bridge_port(ctx->cold->bridge, ofp_port), 0);
+}
+
+void
+dp_ctx_output_vlan(struct dp_ctx *ctx, uint32_t ofp_port, uint16_t tci)
+{
+    struct dp_port *port = dp_bridge_port(ctx->cold->bridge, ofp_port);
+    union dp_key_vlan old = { .word = ctx->key[DP_KEY_VLAN] };
+    union dp_key_vlan new = old;
+    bool tagged = old.vlans[0].tci & htons(VLAN_CFI);
+    struct dp_cold *cold = ctx->cold;
+    struct dp_packet *copy;
+    uint32_t buf;
+
+    if (!may_send(ctx, port) || dp_commit(ctx)) {
+        return;
+    }
+    if (!tci && tagged) {
+        new.vlans[0] = old.vlans[1];
+        new.vlans[1].tpid = new.vlans[1].tci = 0;
+    } else if (tci) {
+        new.vlans[0].tci = htons(tci | VLAN_CFI);
+        if (!tagged) {
+            new.vlans[0].tpid = htons(ETH_TYPE_VLAN);
+        }
+    }
+    if (new.word == old.word) {
+        queue_output(ctx, port, cold->buf, 0);
+        return;
+    }
+
+    /* packet-path exception: this output alone has another tag. */
+    copy = dp_packet_clone_with_headroom(ctx->packet,
+                                         dp_packet_headroom(ctx->packet));
+    DP_WORKER_ADD(cold->worker, bufs_in, 1);
+    dp_commit_vlans(copy, ctx->n_vlans, new.word);
+    buf = dp_run_add_buf(cold, copy);
+    queue_output(ctx, port, buf, 0);
+}
+
+static void
+truncate_packet(struct dp_packet *packet, uint32_t max_len)
+{
+    if (max_len) {
+        max_len = MAX(max_len, ETH_HEADER_LEN);
+        if (max_len < dp_packet_size(packet)) {
+            dp_packet_set_size(packet, max_len);
+        }
+    }
+}
+
+void
+dp_outputs_send(struct dp_cold *cold)
+{
+    struct dp_worker *worker = cold->worker;
+
+    for (size_t i = 0; i < cold->n_outs; i++) {
+        const struct dp_out *out = &cold->outs[i];
+        struct dp_buf *buf = &cold->bufs[out->buf];
+        struct dp_packet *packet = buf->packet;
+
+        if (--buf->n_outputs) {
+            /* packet-path exception: several outputs need several
+             * buffers. */
+            packet = dp_packet_clone_with_headroom(
+                packet, dp_packet_headroom(packet));
+            DP_WORKER_ADD(worker, bufs_in, 1);
+        } else {
+            buf->packet = NULL;
+        }
+        truncate_packet(packet, out->max_len);
+        dp_worker_enqueue(worker, out->port, packet);
+    }
+    cold->n_outs = 0;
+
+    for (size_t i = 0; i < cold->n_bufs; i++) {
+        if (cold->bufs[i].packet) {
+            dp_packet_delete(cold->bufs[i].packet);
+            DP_WORKER_ADD(worker, bufs_out, 1);
+        }
+    }
+    cold->n_bufs = 0;
+}
+
+void
+dp_outputs_cancel(struct dp_cold *cold)
+{
+    for (size_t i = 0; i < cold->n_outs; i++) {
+        cold->bufs[cold->outs[i].buf].n_outputs--;
+    }
+    cold->n_outs = 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Ports: where packets come from and go to.
+ *
+ * A kind of port is a const `struct dp_port_ops` in a file of its own;
+ * dp_port_kind() picks one for a netdev.  A receive queue (struct dp_rxq)
+ * belongs to one worker; transmission is per worker (struct dp_txq), so that
+ * ports need no lock of ours.
+ *
+ * Ownership: the port refs its netdev.  rx() gives packets to the caller,
+ * tx() takes them.
+ *
+ * Threads: open and close in the main thread, while no worker uses the
+ * queues; rx and wait on the queue's worker; tx on any worker. */
+
+#ifndef DATAPATH_PORT_H
+#define DATAPATH_PORT_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "datapath/counters.h"
+#include "datapath/dp.h"
+#include "dp-packet.h"
+#include "openvswitch/list.h"
+
+struct netdev_rxq;
+struct netdev_saved_flags;
+
+/* A receive queue.  Kinds of port extend it. */
+struct dp_rxq {
+    struct dp_port *port;
+    struct netdev_rxq *netdev_rxq;      /* Null if the kind has its own. */
+};
+
+/* What a worker has to send on a port. */
+struct dp_txq {
+    struct dp_packet_batch batch;
+    struct dp_port *port;
+    struct dp_txq *next;        /* In the worker's list; only if 'listed'. */
+    bool listed;
+};
+
+/* One worker's share of a port's statistics; that worker writes. */
+struct dp_port_cell {
+    _Atomic uint64_t rx_packets, rx_bytes, rx_dropped;
+    _Atomic uint64_t tx_packets, tx_bytes, tx_dropped;
+};
+
+struct dp_port_ops {
+    const char *name;
+
+    /* Makes receive queue 'queue'.  0 or negative errno. */
+    int (*rxq_open)(struct dp_port *, unsigned queue, struct dp_rxq **);
+    void (*rxq_close)(struct dp_rxq *);
+
+    /* Receives up to NETDEV_MAX_BURST packets into 'batch', which is empty.
+     * Returns the number of packets that were lost on the way in. */
+    unsigned (*rx)(struct dp_rxq *, struct dp_packet_batch *batch);
+    /* poll_block() wakes up when rx() may give packets. */
+    void (*rx_wait)(struct dp_rxq *);
+
+    /* Sends 'batch' and empties it.  Returns how many packets the port did
+     * not take; they are freed, too. */
+    unsigned (*tx)(struct dp_port *, unsigned worker,
+                   struct dp_packet_batch *batch);
+};
+
+extern const struct dp_port_ops dp_port_netdev_ops;
+extern const struct dp_port_ops dp_port_linux_ops;
+
+struct dp_port {
+    struct dp_bridge *bridge;
+    const struct dp_port_ops *ops;
+    struct netdev *netdev;      /* Reference. */
+    struct netdev_saved_flags *saved_flags;
+    uint32_t ofp_port;          /* Written by the main thread only. */
+    _Atomic uint32_t flags;     /* enum dp_port_flags. */
+
+    unsigned worker;            /* Which one polls 'rxqs'. */
+    struct dp_rxq **rxqs;
+    unsigned n_rxqs;
+
+    unsigned n_workers;
+    struct dp_txq *txqs;        /* One a worker. */
+    struct dp_port_cell *cells; /* One a worker. */
+};
+
+static inline uint32_t
+dp_port_flags(const struct dp_port *port)
+{
+    return atomic_load_explicit(&port->flags, memory_order_relaxed);
+}
+
+/* Adds 'N' to 'MEMBER' of worker 'WORKER's cell. */
+#define DP_PORT_ADD(PORT, WORKER, MEMBER, N)                            \
+    atomic_store_explicit(&(PORT)->cells[WORKER].MEMBER,                \
+        atomic_load_explicit(&(PORT)->cells[WORKER].MEMBER,             \
+                             memory_order_relaxed) + (N),               \
+        memory_order_relaxed)
+
+/* The main thread, now and then: follows netdevs that want to be
+ * reconfigured (number of queues, MTU). */
+void dp_ports_run(struct dp *);
+
+#endif /* datapath/port.h */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* One packet's run through its bridge: what the helpers keep beside the
+ * context (`dp_ctx.cold`).
+ *
+ * Buffers: the packet starts as buffer 0.  Outputs and saved contexts refer
+ * to buffers by index; a commit that would change the bytes of a buffer that
+ * somebody refers to works on a copy, which becomes the context's packet.
+ * When the packet has ended, each output takes its buffer: the last one of a
+ * buffer moves it, the others clone.
+ *
+ * Ownership: belongs to a worker, empty between packets.
+ * Threads: its worker. */
+
+#ifndef DATAPATH_RUN_H
+#define DATAPATH_RUN_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "datapath/abi.h"
+#include "datapath/dp.h"
+
+struct dp_upcall_node;
+struct dp_worker;
+
+enum {
+    DP_MAX_FRAMES = 4096,       /* Pending remainders. */
+    DP_MAX_DEPTH = 64,          /* Levels of backward resubmits. */
+    DP_MAX_RESUBMITS = 4096,    /* Lookups by resubmit and goto_table. */
+    DP_ASET_MAX_SETS = 256      /* Contributions of kind DP_ASET_SET. */
+};
+
+/* A pending remainder of an action list. */
+struct dp_frame {
+    uint64_t hit;
+    uint32_t slot;
+    uint16_t depth;
+    uint8_t table_id;
+    bool clone;                 /* Restores saves[n_saves - 1]. */
+};
+
+/* A program that contributes to the action set, and for which flow. */
+struct dp_aset_entry {
+    uint64_t hit;               /* Its slot is the contribution's. */
+    uint8_t table_id;
+};
+
+/* The action set, and how far its execution is. */
+struct dp_aset {
+    uint32_t present;           /* Bit set of enum dp_aset_kind. */
+    uint16_t n_sets;
+    bool walking;
+    uint8_t next_kind;
+    uint16_t next_set;
+    struct dp_aset_entry single[DP_N_ASET_KINDS];
+    struct dp_aset_entry sets[DP_ASET_MAX_SETS];
+};
+
+/* What CLONE keeps for END to restore. */
+struct dp_save {
+    uint32_t buf;
+    struct dp_ctx ctx;
+    struct dp_aset aset;
+};
+
+struct dp_buf {
+    struct dp_packet *packet;
+    uint32_t n_outputs;
+    uint32_t n_saves;
+};
+
+struct dp_out {
+    struct dp_port *port;
+    uint32_t buf;
+    uint32_t max_len;           /* 0: all. */
+};
+
+struct dp_cold {
+    struct dp_worker *worker;
+    struct dp_bridge *bridge;
+
+    /* Why the packet is dropped, if it is.  'fatal': whatever was output. */
+    bool fatal;
+    bool drop_specific;
+    uint8_t drop_table;
+    enum dp_drop_reason drop;
+    uint64_t drop_cookie;
+
+    /* The lookup that a resubmit has started. */
+    bool resubmitting;
+    uint32_t saved_in_port;     /* Of the key. */
+    bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
+
+    uint32_t buf;               /* The context's packet. */
+    struct dp_buf *bufs;
+    size_t n_bufs, allocated_bufs;
+
+    struct dp_out *outs;
+    size_t n_outs, allocated_outs;
+
+    struct dp_upcall_node **upcalls;
+    size_t n_upcalls, allocated_upcalls;
+    uint32_t upcalls_pending[DP_N_UPCALLS];
+
+    struct dp_aset aset;
+    uint32_t n_frames, n_saves;
+    struct dp_frame frames[DP_MAX_FRAMES];
+    struct dp_save *saves;      /* DP_MAX_FRAMES; touched when used. */
+};
+
+/* Runs 'packet' (owned) of port number 'in_port' to its end. */
+void dp_run_packet(struct dp_worker *, struct dp_bridge *,
+                   struct dp_packet *, uint32_t in_port);
+
+/* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
+ * comes later, because they are no reason while other tables follow. */
+void dp_ctx_drop_at(struct dp_ctx *, enum dp_drop_reason, uint8_t table_id,
+                    uint64_t cookie);
+/* Ends the packet without any output. */
+void dp_ctx_fatal(struct dp_ctx *, enum dp_drop_reason);
+
+/* Cookie of the rule 'ctx->hit' is about, or 0. */
+uint64_t dp_ctx_cookie(const struct dp_ctx *);
+
+/* Makes the context's packet one that nobody else refers to. */
+int dp_ctx_unshare(struct dp_ctx *);
+/* Takes data, data_end and offsets from the context's packet. */
+void dp_ctx_refresh(struct dp_ctx *);
+/* Adds a buffer; returns its index. */
+uint32_t dp_run_add_buf(struct dp_cold *, struct dp_packet *);
+
+/* frames.c */
+bool dp_frame_push(struct dp_ctx *, uint32_t slot);
+bool dp_frame_push_clone(struct dp_ctx *, uint32_t slot);
+uint32_t dp_frames_end(struct dp_ctx *);
+void dp_frames_exit(struct dp_ctx *);
+bool dp_resubmit(struct dp_ctx *, uint32_t in_port, uint8_t table_id);
+/* The lookup that a resubmit has started is over. */
+void dp_resubmit_done(struct dp_ctx *);
+/* One more lookup; false if there are too many. */
+bool dp_count_lookup(struct dp_ctx *);
+
+/* aset.c */
+void dp_aset_clear(struct dp_aset *);
+bool dp_aset_write(struct dp_aset *, enum dp_aset_kind, uint32_t slot,
+                   uint64_t hit, uint8_t table_id);
+/* The next contribution in order of execution, or null at the end, when the
+ * set is empty again. */
+const struct dp_aset_entry *dp_aset_next(struct dp_aset *);
+void dp_aset_copy(struct dp_aset *dst, const struct dp_aset *src);
+
+/* output.c */
+void dp_output(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
+void dp_output_all(struct dp_ctx *, bool flood);
+/* Hands the run's outputs to the ports' queues; every buffer is gone. */
+void dp_outputs_send(struct dp_cold *);
+void dp_outputs_cancel(struct dp_cold *);
+
+/* commit.c: writes dirty groups of the key into the packet. */
+int dp_commit(struct dp_ctx *);
+/* Gives 'packet', which has 'n_vlans' of them, the VLAN headers of key word
+ * 'vlans'; returns their number. */
+uint8_t dp_commit_vlans(struct dp_packet *, uint8_t n_vlans, uint64_t vlans);
+
+/* parse.c */
+void dp_parse(struct dp_ctx *);
+
+/* miss.c: decides by the table-miss configuration; the next slot. */
+uint32_t dp_miss(struct dp_ctx *, uint8_t table_id);
+
+/* Adds a pending upcall. */
+bool dp_ctx_queue_upcall(struct dp_ctx *, struct dp_upcall_node *);
+
+#endif /* datapath/run.h */

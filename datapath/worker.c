@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "datapath/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "datapath/bridge.h"
+#include "datapath/private.h"
+#include "openvswitch/poll-loop.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "seq.h"
+#include "timeval.h"
+#include "util.h"
+#include "vm/map.h"
+
+enum {
+    SPIN_ROUNDS = 32,           /* Empty rounds before a worker sleeps. */
+    QUIESCE_ROUNDS = 64         /* Busy rounds between quiescent states. */
+};
+
+/* Sending. */
+
+static void
+flush_txq(struct dp_worker *worker, struct dp_txq *txq)
+{
+    struct dp_port *port = txq->port;
+    struct dp_packet *packet;
+    size_t n = dp_packet_batch_size(&txq->batch);
+    uint64_t bytes = 0;
+    unsigned lost;
+
+    DP_PACKET_BATCH_FOR_EACH (i, packet, &txq->batch) {
+        bytes += dp_packet_size(packet);
+    }
+    lost = port->ops->tx(port, worker->id, &txq->batch);
+    dp_packet_batch_init(&txq->batch);
+
+    DP_WORKER_ADD(worker, bufs_out, n);
+    DP_PORT_ADD(port, worker->id, tx_packets, n - lost);
+    DP_PORT_ADD(port, worker->id, tx_bytes, n ? bytes / n * (n - lost) : 0);
+    if (lost) {
+        DP_PORT_ADD(port, worker->id, tx_dropped, lost);
+        dp_drops_add(&port->bridge->stats[worker->id]->drops,
+                     DP_DROP_TX_FULL, 0, 0, lost);
+    }
+}
+
+void
+dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
+                  struct dp_packet *packet)
+{
+    struct dp_txq *txq = &port->txqs[worker->id];
+
+    if (dp_packet_batch_is_full(&txq->batch)) {
+        flush_txq(worker, txq);
+    }
+    if (!txq->listed) {
+        txq->listed = true;
+        txq->next = worker->dirty;
+        worker->dirty = txq;
+    }
+    dp_packet_batch_add(&txq->batch, packet);
+}
+
+void
+dp_worker_flush(struct dp_worker *worker)
+{
+    while (worker->dirty) {
+        struct dp_txq *txq = worker->dirty;
+
+        worker->dirty = txq->next;
+        txq->listed = false;
+        flush_txq(worker, txq);
+    }
+}
+
+/* Receiving. */
+
+/* The packets of a burst meet one version and its slots: read after the
+ * burst was received, in the reverse of the order they are published in. */
+static void
+latch(struct dp_worker *worker, struct dp_bridge *bridge)
+{
+    worker->ctx.version = atomic_load_explicit(&bridge->version,
+                                               memory_order_acquire);
+    worker->ctx.slots = atomic_load_explicit(&bridge->slots,
+                                             memory_order_acquire);
+    worker->now_ms = time_msec();
+}
+
+/* Whether the port's configuration keeps 'packet' out. */
+static bool
+no_recv(const struct dp_packet *packet, uint32_t flags)
+{
+    const struct eth_header *eth = dp_packet_data(packet);
+
+    if (OVS_LIKELY(!(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP)))) {
+        return false;
+    }
+    return flags & (dp_packet_size(packet) >= ETH_HEADER_LEN
+                    && eth_addr_equals(eth->eth_dst, eth_addr_stp)
+                    ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
+}
+
+static unsigned
+poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
+{
+    struct dp_port *port = rxq->port;
+    struct dp_bridge *bridge = port->bridge;
+    struct dp_packet_batch batch;
+    struct dp_packet *packet;
+    unsigned n, lost;
+    uint64_t bytes = 0;
+    uint32_t flags;
+
+    dp_packet_batch_init(&batch);
+    lost = port->ops->rx(rxq, &batch);
+    if (OVS_UNLIKELY(lost)) {
+        DP_PORT_ADD(port, worker->id, rx_dropped, lost);
+    }
+    n = dp_packet_batch_size(&batch);
+    if (!n) {
+        return 0;
+    }
+
+    latch(worker, bridge);
+    flags = dp_port_flags(port);
+    DP_WORKER_ADD(worker, bufs_in, n);
+    DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
+        bytes += dp_packet_size(packet);
+        if (OVS_UNLIKELY(no_recv(packet, flags))) {
+            DP_WORKER_ADD(worker, received, 1);
+            DP_WORKER_ADD(worker, dropped, 1);
+            DP_WORKER_ADD(worker, bufs_out, 1);
+            dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
+                         0, 0, 1);
+            dp_packet_delete(packet);
+            continue;
+        }
+        dp_run_packet(worker, bridge, packet, port->ofp_port);
+    }
+    DP_PORT_ADD(port, worker->id, rx_packets, n);
+    DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
+    dp_worker_flush(worker);
+    dp_upcalls_flush(worker);
+    return n;
+}
+
+unsigned
+dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
+{
+    struct dp_rxq_list *list;
+    unsigned total = 0;
+
+    list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
+    for (size_t i = 0; i < list->n; i++) {
+        unsigned n = poll_rxq(worker, list->rxqs[i]);
+
+        total += n;
+        if (n && after_burst) {
+            after_burst(worker->dp);
+
+            /* What was handled may have changed the queues. */
+            list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
+        }
+    }
+    return total;
+}
+
+void
+dp_worker_inject(struct dp_worker *worker, struct dp_bridge *bridge,
+                 struct dp_packet *packet, uint32_t ofp_port)
+{
+    latch(worker, bridge);
+    DP_WORKER_ADD(worker, bufs_in, 1);
+    dp_run_packet(worker, bridge, packet, ofp_port);
+    dp_worker_flush(worker);
+}
+
+void
+dp_worker_wait(struct dp_worker *worker)
+{
+    struct dp_rxq_list *list;
+
+    list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
+    for (size_t i = 0; i < list->n; i++) {
+        list->rxqs[i]->port->ops->rx_wait(list->rxqs[i]);
+    }
+}
+
+/* The thread. */
+
+/* Tells the main thread that this worker is past what it unpublished. */
+static void
+see_epoch(struct dp_worker *worker, uint64_t epoch)
+{
+    struct dp *dp = worker->dp;
+
+    if (epoch != atomic_load_explicit(&worker->epoch_seen,
+                                      memory_order_relaxed)) {
+        pthread_mutex_lock(&dp->epoch_mutex);
+        atomic_store(&worker->epoch_seen, epoch);
+        pthread_cond_broadcast(&dp->epoch_cond);
+        pthread_mutex_unlock(&dp->epoch_mutex);
+    }
+}
+
+static void *
+worker_main(void *worker_)
+{
+    struct dp_worker *worker = worker_;
+    unsigned idle = 0, busy = 0;
+
+    vm_set_cpu(worker->id);
+    for (;;) {
+        uint64_t wake_seq = 0;
+
+        /* The sequence number is read before what it announces, so that
+         * nothing is slept through. */
+        if (idle >= SPIN_ROUNDS) {
+            wake_seq = seq_read(worker->wake);
+        }
+        see_epoch(worker, atomic_load(&worker->dp->epoch));
+        if (atomic_load(&worker->exit)) {
+            break;
+        }
+
+        if (dp_worker_poll(worker, NULL)) {
+            idle = 0;
+            if (++busy >= QUIESCE_ROUNDS) {
+                busy = 0;
+                ovsrcu_try_quiesce();
+            }
+        } else if (idle < SPIN_ROUNDS) {
+            idle++;
+        } else {
+            seq_wait(worker->wake, wake_seq);
+            dp_worker_wait(worker);
+            poll_block();
+            idle = busy = 0;
+        }
+    }
+    return NULL;
+}
+
+/* Life. */
+
+struct dp_worker *
+dp_worker_create(struct dp *dp, unsigned id)
+{
+    struct dp_worker *worker = xzalloc_cacheline(sizeof *worker);
+
+    worker->dp = dp;
+    worker->id = id;
+    worker->wake = seq_create();
+    worker->cold.saves = xcalloc(DP_MAX_FRAMES, sizeof *worker->cold.saves);
+    atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
+    return worker;
+}
+
+void
+dp_worker_start(struct dp_worker *worker)
+{
+    worker->thread = ovs_thread_create("bvs-worker", worker_main, worker);
+}
+
+void
+dp_worker_destroy(struct dp_worker *worker)
+{
+    if (worker->id != DP_WORKER_MAIN) {
+        atomic_store(&worker->exit, true);
+        seq_change(worker->wake);
+        xpthread_join(worker->thread, NULL);
+    }
+    for (int kind = 0; kind < DP_N_UPCALLS; kind++) {
+        struct dp_ring *ring = &worker->rings[kind];
+
+        for (uint32_t i = ring->tail; i != ring->head; i++) {
+            struct dp_upcall_node *node = ring->slots[i & (DP_RING_SIZE - 1)];
+
+            dp_packet_delete(node->up.packet);
+            free(node);
+        }
+    }
+    free(atomic_load_explicit(&worker->rxqs, memory_order_relaxed));
+    free(worker->cold.bufs);
+    free(worker->cold.outs);
+    free(worker->cold.upcalls);
+    free(worker->cold.saves);
+    seq_destroy(worker->wake);
+    free_cacheline(worker);
+}
+
+/* Publishes 'list' and frees the old one when the worker is past it. */
+static void
+set_rxqs(struct dp_worker *worker, struct dp_rxq_list *list)
+{
+    struct dp_rxq_list *old;
+
+    old = atomic_exchange_explicit(&worker->rxqs, list,
+                                   memory_order_acq_rel);
+    if (worker->id == DP_WORKER_MAIN) {
+        /* dp_worker_poll() may be in it further up the stack. */
+        ovsrcu_postpone(free, old);
+    } else {
+        dp_synchronize(worker->dp);
+        free(old);
+    }
+}
+
+void
+dp_worker_add_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
+{
+    const struct dp_rxq_list *old;
+    struct dp_rxq_list *list;
+
+    old = atomic_load_explicit(&worker->rxqs, memory_order_relaxed);
+    list = xmalloc(sizeof *list + (old->n + 1) * sizeof *list->rxqs);
+    memcpy(list->rxqs, old->rxqs, old->n * sizeof *list->rxqs);
+    list->rxqs[old->n] = rxq;
+    list->n = old->n + 1;
+    set_rxqs(worker, list);
+}
+
+void
+dp_worker_del_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
+{
+    const struct dp_rxq_list *old;
+    struct dp_rxq_list *list;
+
+    old = atomic_load_explicit(&worker->rxqs, memory_order_relaxed);
+    list = xmalloc(sizeof *list + old->n * sizeof *list->rxqs);
+    list->n = 0;
+    for (size_t i = 0; i < old->n; i++) {
+        if (old->rxqs[i] != rxq) {
+            list->rxqs[list->n++] = old->rxqs[i];
+        }
+    }
+    set_rxqs(worker, list);
+}
