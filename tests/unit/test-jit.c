@@ -14,7 +14,10 @@
 #include <cmocka.h>
 
 #include "jit/jit.h"
+#include "tests/unit/vm-data.h"
+#include "vm/asm.h"
 #include "vm/disasm.h"
+#include "vm/map.h"
 #include "vm/prog.h"
 #include "vm/verify.h"
 
@@ -316,6 +319,75 @@ test_random_programs(void **state)
     assert_int_equal(accepted, n);
 }
 
+/* -- The cases of tests/data/vm/ -- */
+
+static uint64_t
+run_native(const struct vm_prog *prog, void *ctx)
+{
+    vm_fault.error = 0;
+    return prog->native(ctx, prog);
+}
+
+/* What is wrong with the case, malloc'ed, or null; '*refused' if the verifier
+ * does not accept it. */
+static char *
+run_case(const struct vm_case *c, bool *refused)
+{
+    struct vm_prog_type type;
+    struct vm_ctx_member member;
+    struct vm_prog_attr attr = { .type = &type, .name = c->name,
+                                 .verify = vm_verify,
+                                 .backend = jit_backend() };
+    struct vm_insn *insns;
+    struct vm_prog *prog;
+    struct vm_err err;
+    char *wrong = NULL;
+
+    vm_type_init_mem(&type, &member, c->mem_size);
+    if (vm_asm(c->text, NULL, &insns, &attr.n_insns, &err)) {
+        return strdup(err.text);
+    }
+    attr.insns = insns;
+    *refused = vm_prog_load(&attr, &prog, &err) != 0;
+    if (*refused) {
+        print_message("refused: %s: %s\n", c->name, err.text);
+    } else if (!prog->native) {
+        wrong = strdup(vm_prog_compile_error(prog));
+    } else {
+        wrong = vm_data_run(c, prog, run_native);
+    }
+    if (!*refused) {
+        vm_prog_unref(prog);
+        vm_defer_run();
+    }
+    free(insns);
+    return wrong;
+}
+
+static void
+test_cases(void **state)
+{
+    size_t n, n_wrong = 0, n_refused = 0;
+    struct vm_case *cases = vm_data_load(&n);
+
+    (void) state;
+    for (size_t i = 0; i < n; i++) {
+        bool refused = false;
+        char *wrong = cases[i].has_result ? run_case(&cases[i], &refused)
+                      : NULL;
+
+        if (wrong) {
+            print_error("%s: %s\n", cases[i].name, wrong);
+            free(wrong);
+            n_wrong++;
+        }
+        n_refused += refused;
+    }
+    vm_data_free(cases, n);
+    assert_int_equal(n_wrong, 0);
+    assert_in_range(n_refused, 0, n / 20);
+}
+
 static void
 test_unverified_is_refused(void **state)
 {
@@ -346,6 +418,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_programs),
+        cmocka_unit_test(test_cases),
         cmocka_unit_test(test_unverified_is_refused),
     };
 
