@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "vm/map.h"
+#include "vm/maps/array.h"
 
 /* Native code of another program is entered only if this back end made it:
  * there is one back end in a process. */
@@ -67,6 +67,25 @@ failure_is_here(struct jit *j, size_t from)
     }
 }
 
+static void
+jmp_r10(struct jit *j)
+{
+    jit_put1(j, 0x41);
+    jit_put1(j, 0xff);
+    x_modrm(j, 3, 4, R10);
+}
+
+/* [base + 8 * index + off] to r11. */
+static void
+load_slot(struct jit *j, int base, int index, uint8_t off)
+{
+    jit_put1(j, 0x4c | (base >= 8));
+    jit_put1(j, 0x8b);
+    jit_put1(j, 0x44 | (R11 & 7) << 3);
+    jit_put1(j, 3 << 6 | index << 3 | (base & 7));
+    jit_put1(j, off);
+}
+
 /* The target, in r11, has no native code: an interpreter runs it. */
 static void
 run_interpreted(struct jit *j)
@@ -90,12 +109,7 @@ go_to(struct jit *j)
     /* cmp esi, [r10 + n] */
     x_mem_op(j, 4, 0x3b, RSI, at(R10, offsetof(struct vm_slots, n)));
     beyond = jump_to_failure(j, CC_AE);
-    /* mov r11, [r10 + 8 * rsi + prog] */
-    jit_put1(j, 0x4d);
-    jit_put1(j, 0x8b);
-    jit_put1(j, 0x5c);
-    jit_put1(j, 0xf2);
-    jit_put1(j, offsetof(struct vm_slots, prog));
+    load_slot(j, R10, RSI, offsetof(struct vm_slots, prog));
     x_test(j, true, R11, R11);
     empty = jump_to_failure(j, CC_E);
     x_load(j, 8, R10, at(R11, offsetof(struct vm_prog, native_tail)));
@@ -103,12 +117,68 @@ go_to(struct jit *j)
     native = jump_to_failure(j, CC_NE);
     run_interpreted(j);
     failure_is_here(j, native);
-    jit_put1(j, 0x41);          /* jmp r10 */
-    jit_put1(j, 0xff);
-    x_modrm(j, 3, 4, R10);
+    jmp_r10(j);
     failure_is_here(j, beyond);
     failure_is_here(j, empty);
     x_mov_imm(j, RAX, (uint64_t) -ENOENT);
+}
+
+/* Tail call through a prog array (rsi), index edx.  A target without native
+ * code counts as missing: it could not carry the counter on. */
+static void
+tail_call(struct jit *j)
+{
+    const struct vm_prog_type *type = j->prog->type;
+    struct x86_at counter = at(RBP, x86_counter_off(j->prog));
+    size_t beyond, over, empty, foreign;
+
+    x_mov(j, false, RDX, RDX);
+    x_mem_op(j, 4, 0x3b, RDX, at(RSI, offsetof(struct vm_map, max_entries)));
+    beyond = jump_to_failure(j, CC_AE);
+    x_load(j, 4, RAX, counter);
+    x_alu_imm(j, false, X_CMP, RAX,
+              type->max_tail_calls ? type->max_tail_calls : 33);
+    over = jump_to_failure(j, CC_AE);
+    load_slot(j, RSI, RDX, offsetof(struct vm_prog_array, progs));
+    x_test(j, true, R11, R11);
+    empty = jump_to_failure(j, CC_E);
+    x_load(j, 8, R10, at(R11, offsetof(struct vm_prog, native_tail)));
+    x_test(j, true, R10, R10);
+    foreign = jump_to_failure(j, CC_E);
+    x_alu_imm(j, false, X_ADD, RAX, 1);
+    x86_leave(j, 0);
+    jmp_r10(j);
+    failure_is_here(j, beyond);
+    failure_is_here(j, over);
+    failure_is_here(j, empty);
+    failure_is_here(j, foreign);
+    x_mov_imm(j, RAX, (uint64_t) -ENOENT);
+}
+
+/* -- Lookups -- */
+
+/* An array's element: r0 = data + index * size, or 0. */
+static bool
+look_up_array(struct jit *j, uint32_t pc)
+{
+    int32_t index = j->prog->aux[pc].map;
+    const struct vm_map *map = index ? j->prog->maps[index - 1] : NULL;
+    const struct vm_array *array;
+    size_t beyond;
+
+    if (!map || map->ops != &vm_map_ops_array) {
+        return false;
+    }
+    array = (const struct vm_array *) map;
+    x_load(j, 4, R10, at(RSI, 0));
+    x_mov_imm(j, RAX, 0);
+    x_alu_imm(j, false, X_CMP, R10, map->max_entries);
+    beyond = jump_to_failure(j, CC_AE);
+    x_imul_imm(j, true, R10, array->elem_size);
+    x_mov_imm(j, RAX, (uintptr_t) array->data);
+    x_alu(j, true, X_ADD, RAX, R10);
+    failure_is_here(j, beyond);
+    return true;
 }
 
 void
@@ -118,14 +188,13 @@ x86_call(struct jit *j, uint32_t pc)
     const struct vm_helper *h = vm_type_helper(prog->type,
                                                prog->insns[pc].imm);
 
-    if (h->id == VM_HELPER_GOTO) {
-        if (jit_subprog_at(prog, pc)) {
-            jit_fail(j, -ENOTSUP, "a goto from a local function");
-        }
+    if (h->flags & VM_HF_TAIL_CALL && jit_subprog_at(prog, pc)) {
+        jit_fail(j, -ENOTSUP, "a tail call from a local function");
+    } else if (h->id == VM_HELPER_GOTO) {
         go_to(j);
     } else if (h->flags & VM_HF_TAIL_CALL) {
-        jit_fail(j, -ENOTSUP, "a tail call through a prog array");
-    } else {
+        tail_call(j);
+    } else if (h->id != VM_HELPER_MAP_LOOKUP || !look_up_array(j, pc)) {
         call_c(j, direct_target(prog, pc, h));
     }
 }
