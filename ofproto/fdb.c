@@ -7,6 +7,7 @@
 #include <string.h>
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-atomic.h"
 #include "timeval.h"
 #include "util.h"
 #include "vm/err.h"
@@ -23,7 +24,11 @@ BUILD_ASSERT_DECL(sizeof(struct fdb_key) == 8);
 static struct vm_map *
 fdb_map(const struct of_fdb *fdb)
 {
-    return atomic_load_explicit(&fdb->map, memory_order_acquire);
+    struct vm_map *map;
+
+    atomic_read_explicit(&CONST_CAST(struct of_fdb *, fdb)->map, &map,
+                         memory_order_acquire);
+    return map;
 }
 
 /* A mirror with room for 'n' addresses, or null. */
@@ -120,8 +125,10 @@ of_fdb_peek(const struct of_fdb *fdb, struct eth_addr mac, uint16_t vlan)
 void
 of_fdb_touch(struct of_fdb_entry *entry, time_t now)
 {
-    if (atomic_load_explicit(&entry->used, memory_order_relaxed)
-        != (uint64_t) now) {
+    uint64_t used;
+
+    atomic_read_relaxed(&entry->used, &used);
+    if (used != (uint64_t) now) {
         atomic_store_explicit(&entry->used, now, memory_order_relaxed);
     }
 }

@@ -2,6 +2,7 @@
 #include "vm/map.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -28,7 +28,6 @@
  * Errors: negative errno as Linux's: -E2BIG full or index too large, -EEXIST,
  * -ENOENT, -EINVAL, -ENOMEM. */
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -132,7 +131,7 @@ struct vm_map {
     uint32_t value_size;
     uint32_t max_entries;
     uint32_t flags;
-    atomic_uint refs;
+    _Atomic unsigned int refs;
     struct vm_map *inner;       /* Map of maps: owned reference. */
     char name[32];
 };

@@ -23,7 +23,6 @@
  * Threads: immutable after load but for counters.  Any thread may run it;
  * load and unref may be called from any thread. */
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -169,7 +168,7 @@ struct vm_prog {
     uint32_t pkt_data_off, pkt_end_off, pkt_meta_off;
     bool has_blocks;
 
-    atomic_uint refs;
+    _Atomic unsigned int refs;
     uint32_t id;                /* Unique in the process, from 1. */
     uint64_t load_ns, verify_ns, compile_ns;    /* How long they took. */
     size_t memory;              /* Bytes, without maps and machine code. */

@@ -7,7 +7,6 @@
  * A lookup in an array is: index = *(uint32_t *) key; NULL unless index <
  * map.max_entries; else data + index * elem_size. */
 
-#include <stdatomic.h>
 
 #include "vm/map.h"
 

@@ -5,6 +5,7 @@
 #include "vm/maps/array.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 

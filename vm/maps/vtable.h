@@ -40,7 +40,6 @@
  * by a reader whose version sees it and whose lookup began after the insert
  * returned. */
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
