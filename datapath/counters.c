@@ -268,7 +268,7 @@ void
 dp_counters_add(struct dp *dp, uint32_t id, uint64_t packets, uint64_t bytes)
 {
     if (id != DP_COUNTERS_NONE) {
-        dp_count(dp->tables, DP_WORKER_MAIN, id, packets, bytes,
-                 time_msec());
+        dp_cell_add(dp_cell_get(dp->tables, DP_WORKER_MAIN, id), packets,
+                    bytes, time_msec());
     }
 }

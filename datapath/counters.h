@@ -12,7 +12,7 @@
  * are freed with the last reference.
  *
  * Threads: alloc, ref, unref and free lock a mutex and may be called from
- * any thread but a worker; dp_flow_get() and dp_count() are a worker's. */
+ * any thread but a worker; the inline functions here are a worker's. */
 
 #ifndef DATAPATH_COUNTERS_H
 #define DATAPATH_COUNTERS_H 1
@@ -80,20 +80,24 @@ dp_flow_get(const struct dp_tables *tables, uint32_t flow)
                                         memory_order_acquire) : NULL;
 }
 
-/* Adds to worker 'worker's cell of 'counters', which must be allocated. */
-static inline void
-dp_count(struct dp_tables *tables, unsigned worker, uint32_t counters,
-         uint64_t packets, uint64_t bytes, uint64_t now_ms)
+/* Worker 'worker's cell of 'counters', which must be allocated. */
+static inline struct dp_cell *
+dp_cell_get(const struct dp_tables *tables, unsigned worker,
+            uint32_t counters)
 {
     struct dp_cell_chunk *chunk;
-    struct dp_cell *cell;
 
     chunk = atomic_load_explicit(
         &tables->cells[worker][counters >> DP_CHUNK_BITS],
         memory_order_acquire);
-    cell = &chunk->cells[counters & (DP_CHUNK - 1)];
+    return &chunk->cells[counters & (DP_CHUNK - 1)];
+}
 
-    /* The worker is the only writer: no read-modify-write is needed. */
+/* Only the cell's worker calls it: no read-modify-write is needed. */
+static inline void
+dp_cell_add(struct dp_cell *cell, uint64_t packets, uint64_t bytes,
+            uint64_t now_ms)
+{
 #define ADD(MEMBER, N)                                                  \
     atomic_store_explicit(&cell->MEMBER,                                \
         atomic_load_explicit(&cell->MEMBER, memory_order_relaxed) + (N), \

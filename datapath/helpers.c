@@ -63,8 +63,8 @@ HELPER(hit)
     ctx->table_id = flow->table_id;
     dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
     if (flow->counters != DP_COUNTERS_NONE) {
-        dp_count(tables, worker->id, flow->counters, 1, ctx->packet_size,
-                 worker->now_ms);
+        dp_cell_add(dp_cell_get(tables, worker->id, flow->counters), 1,
+                    ctx->packet_size, worker->now_ms);
     }
     dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
     return params(ctx, flow, r2);

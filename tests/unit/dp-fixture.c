@@ -424,12 +424,12 @@ fx_drops(struct fx *fx, enum dp_drop_reason reason, uint8_t table_id,
 }
 
 uint32_t
-fx_flow(struct fx *fx, uint8_t table_id, uint64_t cookie, const void *params,
-        size_t size, uint32_t *countersp)
+fx_flow(struct fx *fx, uint8_t table_id, uint64_t cookie,
+        const uint64_t *param, uint32_t *countersp)
 {
     struct dp_flow_attr attr = {
-        .params = params,
-        .params_size = size,
+        .params = param,
+        .params_size = param ? sizeof *param : 0,
         .counters = DP_COUNTERS_NONE,
         .cookie = cookie,
         .table_id = table_id,

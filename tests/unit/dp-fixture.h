@@ -53,10 +53,10 @@ void fx_check_totals(struct fx *);
 uint64_t fx_drops(struct fx *, enum dp_drop_reason, uint8_t table_id,
                   uint64_t cookie);
 
-/* A flow with 'params'; its counters in '*countersp' (may be null: the flow
- * has none). */
+/* A flow with one word of parameters (null: none), its counters in
+ * '*countersp' (null: it has none). */
 uint32_t fx_flow(struct fx *, uint8_t table_id, uint64_t cookie,
-                 const void *params, size_t size, uint32_t *countersp);
+                 const uint64_t *param, uint32_t *countersp);
 
 /* A packet from "odp_flow" text, as ovs-appctl netdev-dummy/receive takes. */
 struct dp_packet *fx_packet(const char *flow);

@@ -106,7 +106,7 @@ test_output(void **state)
     fx_standard(&fx);
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
-    flow = fx_flow(&fx, 0, 0x1234, &(uint64_t) { 2 }, 8, &counters);
+    flow = fx_flow(&fx, 0, 0x1234, &(uint64_t) { 2 }, &counters);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT_PARAM ACTIONS_END);
 
@@ -160,7 +160,7 @@ test_drops(void **state)
     dp_port_set_flags(fx_port(&fx, "p3", 3, NULL), DP_PORT_DOWN);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT_PARAM ACTIONS_END);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint32_t flow = fx_flow(&fx, 7, 100 + i, &cases[i].port, 8, NULL);
+        uint32_t flow = fx_flow(&fx, 7, 100 + i, &cases[i].port, NULL);
 
         always_hit(&fx, 0, 300, flow);
         fx_push(dev1, fx_packet(UDP));
@@ -195,7 +195,7 @@ test_reserved_ports(void **state)
     fx_port(&fx, "lo", OFPP_LOCAL, &devs[2]);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT_PARAM ACTIONS_END);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint32_t flow = fx_flow(&fx, 0, 0, &cases[i].port, 8, NULL);
+        uint32_t flow = fx_flow(&fx, 0, 0, &cases[i].port, NULL);
 
         always_hit(&fx, 0, 300, flow);
         fx_push(devs[0], fx_packet(UDP));
@@ -223,7 +223,7 @@ test_snapshot(void **state)
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
     fx_port(&fx, "p3", 3, &dev3);
-    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, 8, NULL);
+    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, NULL);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT(2)
             "*(u8 *)(r6 + %d) = 0xaa\n"
@@ -261,7 +261,7 @@ test_truncate(void **state)
     fx_standard(&fx);
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
-    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, 8, NULL);
+    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, NULL);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START
             "r1 = r6\n" "r2 = 2\n" "r3 = 20\n" "call dp_helper_output\n"
@@ -299,8 +299,8 @@ test_resubmit(void **state)
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
     fx_port(&fx, "p3", 3, &dev3);
-    flow0 = fx_flow(&fx, 0, 0, &(uint64_t) { 3 }, 8, &c0);
-    flow1 = fx_flow(&fx, 1, 0, &(uint64_t) { 2 }, 8, &c1);
+    flow0 = fx_flow(&fx, 0, 0, &(uint64_t) { 3 }, &c0);
+    flow1 = fx_flow(&fx, 1, 0, &(uint64_t) { 2 }, &c1);
     always_hit(&fx, 0, 300, flow0);
     always_hit(&fx, 1, 302, flow1);
     fx_prog(&fx, 300, ACTIONS_START
@@ -335,8 +335,8 @@ test_resubmit_in_port(void **state)
     fx_standard(&fx);
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p9", 9, &dev9);
-    flow0 = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, 8, NULL);
-    flow1 = fx_flow(&fx, 1, 77, &(uint64_t) { 1 }, 8, NULL);
+    flow0 = fx_flow(&fx, 0, 0, &(uint64_t) { 0 }, NULL);
+    flow1 = fx_flow(&fx, 1, 77, &(uint64_t) { 1 }, NULL);
     always_hit(&fx, 0, 300, flow0);
     fx_prog(&fx, 300, ACTIONS_START
             "r1 = r6\n" "r2 = 9\n" "r3 = 1\n" "call dp_helper_resubmit\n"
@@ -381,7 +381,7 @@ test_limits(void **state)
     fx_standard(&fx);
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
-    flow = fx_flow(&fx, 0, 5, &(uint64_t) { 0 }, 8, &counters);
+    flow = fx_flow(&fx, 0, 5, &(uint64_t) { 0 }, &counters);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT(2) RESUBMIT(0) ACTIONS_END);
     fx_push(dev1, fx_packet(UDP));
@@ -393,8 +393,8 @@ test_limits(void **state)
 
     /* Table 0: resubmit(,1) 16 times; table 1 does so to 2, 2 to 3: 4,368 in
      * all, never backward. */
-    flow1 = fx_flow(&fx, 1, 6, &(uint64_t) { 0 }, 8, NULL);
-    flow2 = fx_flow(&fx, 2, 7, &(uint64_t) { 0 }, 8, NULL);
+    flow1 = fx_flow(&fx, 1, 6, &(uint64_t) { 0 }, NULL);
+    flow2 = fx_flow(&fx, 2, 7, &(uint64_t) { 0 }, NULL);
     always_hit(&fx, 1, 300, flow1);
     always_hit(&fx, 2, 300, flow2);
     always_miss(&fx, 3);
@@ -426,7 +426,7 @@ test_limits(void **state)
             "if r0 == 0 goto again\n" ACTIONS_END);
     fx_push(dev1, fx_packet(UDP));
     fx_run(&fx);
-    assert_int_equal(fx_drops(&fx, DP_DROP_FRAMES, 0, 0), 1);
+    assert_int_equal(fx_drops(&fx, DP_DROP_FRAMES, 0, 5), 1);
 
     dp_flow_free(fx.dp, flow);
     dp_flow_free(fx.dp, flow1);
@@ -449,7 +449,7 @@ test_clone(void **state)
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
     fx_port(&fx, "p3", 3, &dev3);
-    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 3 }, 8, NULL);
+    flow = fx_flow(&fx, 0, 0, &(uint64_t) { 3 }, NULL);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START
             "r1 = r6\n" "r2 = 301\n" "call dp_helper_clone\n"
@@ -502,7 +502,7 @@ test_action_set(void **state)
     fx_standard(&fx);
     fx_port(&fx, "p1", 1, &dev1);
     fx_port(&fx, "p2", 2, &dev2);
-    flow = fx_flow(&fx, 0, 3, &(uint64_t) { 2 }, 8, NULL);
+    flow = fx_flow(&fx, 0, 3, &(uint64_t) { 2 }, NULL);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START ASET(13, 310) ASET(9, 311) ASET(9, 312)
             ACTIONS_END);
@@ -662,7 +662,7 @@ test_bad_programs(void **state)
     assert_int_equal(fx_drops(&fx, DP_DROP_PROGRAM_ERROR, 0, 0), 1);
 
     /* A flow with fewer parameters than its program asks for. */
-    flow = fx_flow(&fx, 0, 9, NULL, 0, NULL);
+    flow = fx_flow(&fx, 0, 9, NULL, NULL);
     always_hit(&fx, 0, 300, flow);
     fx_prog(&fx, 300, ACTIONS_START OUTPUT_PARAM ACTIONS_END);
     fx_push(dev1, fx_packet(UDP));
