@@ -202,6 +202,7 @@ of_set_tables_version(struct ofproto *ofproto, ovs_version_t version)
     struct of_bridge *bridge = of_bridge_cast(ofproto);
 
     of_changes_apply(bridge, version);
+    VLOG_DBG("%s: publish version %"PRIu64, ofproto->name, version);
     dp_bridge_set_version(bridge->dpb, version);
     atomic_store_explicit(&bridge->dpif.tables_version, version,
                           memory_order_release);

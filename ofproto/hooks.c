@@ -8,9 +8,13 @@
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 #include "ofproto/stats.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "seq.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(of_hooks);
 
 enum of_change_kind {
     OF_CHANGE_INSERT,
@@ -63,10 +67,33 @@ change_destroy(struct of_change *change)
 }
 
 static void
+log_change(const struct of_change *change)
+{
+    static const char *const names[] = {
+        [OF_CHANGE_INSERT] = "insert",
+        [OF_CHANGE_HIDE] = "hide",
+        [OF_CHANGE_RESTORE] = "restore",
+        [OF_CHANGE_DELETE] = "delete",
+    };
+    const struct rule *rule = &change->rule->up;
+
+    if (VLOG_IS_DBG_ENABLED()) {
+        struct ds ds = DS_EMPTY_INITIALIZER;
+
+        cls_rule_format(&rule->cr, NULL, NULL, &ds);
+        VLOG_DBG("%s: %s version=%"PRIu64" cookie=%#"PRIx64" table=%d %s",
+                 rule->ofproto->name, names[change->kind], change->version,
+                 ntohll(rule->flow_cookie), rule->table_id, ds_cstr(&ds));
+        ds_destroy(&ds);
+    }
+}
+
+static void
 change_apply(struct of_change *change)
 {
     struct of_rule *rule = change->rule;
 
+    log_change(change);
     switch (change->kind) {
     case OF_CHANGE_INSERT:
         rule->insert = NULL;

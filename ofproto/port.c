@@ -7,7 +7,6 @@
  * long as the port exists, its name is in the bridge's 'vports'; the datapath
  * gets it in the second step, when its number is known. */
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "netdev-provider.h"
@@ -368,40 +367,35 @@ of_port_run(struct of_port *port)
     }
 }
 
-/* The device's counters where it has them, the datapath's where not; drops
- * for want of room in a transmit queue happen before the device sees the
- * packet. */
+/* The device's counters, or the datapath's for a device that has none (a
+ * pcap file); drops for want of room in a transmit queue happen before the
+ * device sees the packet. */
 int
 of_port_get_stats(const struct ofport *ofport, struct netdev_stats *stats)
 {
     const struct of_port *port = of_port_cast(ofport);
-    struct dp_port_stats ours;
+    struct dp_port_stats ours = { .rx_packets = 0 };
     int error;
 
+    if (port->dpp) {
+        dp_port_get_stats(port->dpp, &ours);
+    }
     error = netdev_get_stats(ofport->netdev, stats);
     if (error == EOPNOTSUPP) {
         memset(stats, 0xff, sizeof *stats);
-    } else if (error) {
-        return error;
-    }
-    if (!port->dpp) {
+        stats->rx_packets = ours.rx_packets;
+        stats->rx_bytes = ours.rx_bytes;
+        stats->rx_dropped = ours.rx_dropped;
+        stats->tx_packets = ours.tx_packets;
+        stats->tx_bytes = ours.tx_bytes;
+        stats->tx_dropped = ours.tx_dropped;
         return 0;
     }
-
-    dp_port_get_stats(port->dpp, &ours);
-#define MERGE(MEMBER)                                   \
-    if (stats->MEMBER == UINT64_MAX) {                  \
-        stats->MEMBER = ours.MEMBER;                    \
+    if (!error && ours.tx_dropped) {
+        if (stats->tx_dropped == UINT64_MAX) {
+            stats->tx_dropped = 0;
+        }
+        stats->tx_dropped += ours.tx_dropped;
     }
-    MERGE(rx_packets);
-    MERGE(rx_bytes);
-    MERGE(tx_packets);
-    MERGE(tx_bytes);
-    MERGE(rx_dropped);
-#undef MERGE
-    if (stats->tx_dropped == UINT64_MAX) {
-        stats->tx_dropped = 0;
-    }
-    stats->tx_dropped += ours.tx_dropped;
-    return 0;
+    return error;
 }
