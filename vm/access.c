@@ -96,11 +96,12 @@ in_block(const struct vm_access *a, uint64_t addr, uint64_t size, bool write)
     for (size_t i = 0; i < type->n_members; i++) {
         const struct vm_ctx_member *m = &type->members[i];
 
-        if (m->kind == VM_CTX_BLOCK
-            && within(addr, size,
-                      load_ptr(a, m->real_size ? m->real_off : m->off),
-                      m->block_size)) {
-            return !write || m->flags & VM_CTX_RW;
+        if (m->kind == VM_CTX_BLOCK) {
+            uint64_t block = load_ptr(a, m->real_size ? m->real_off : m->off);
+
+            if (block && within(addr, size, block, m->block_size)) {
+                return !write || m->flags & VM_CTX_RW;
+            }
         }
     }
     return false;

@@ -30,4 +30,8 @@ struct vm_prog_array {
  * already in the array. */
 int vm_prog_array_set(struct vm_map *map, uint32_t index, struct vm_prog *);
 
+/* Empties the array.  Programs in it that use the array themselves are a
+ * cycle of references, which its owner ends with this. */
+void vm_prog_array_clear(struct vm_map *map);
+
 #endif /* vm/maps/array.h */

@@ -90,6 +90,14 @@ vm_prog_array_set(struct vm_map *map, uint32_t index, struct vm_prog *prog)
     return 0;
 }
 
+void
+vm_prog_array_clear(struct vm_map *map)
+{
+    for (uint32_t i = 0; i < map->max_entries; i++) {
+        vm_prog_array_set(map, i, NULL);
+    }
+}
+
 /* The owner reads a program's id, as in Linux. */
 static int
 prog_array_read(struct vm_map *map, const void *key, void *value)
