@@ -66,8 +66,12 @@ WARNINGS_OVS = -Wno-sign-compare \
 COMMON = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-fno-strict-aliasing -fPIE -pthread -iquote . \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(CFLAGS) $(WARNINGS)
+# Lets its headers use <stdatomic.h> with clang, too, as ours do: the atomics
+# of its own that it has for clang do not go together with them in one file.
+CLANG_ATOMICS = $(if $(findstring clang,$(CC)),'-D__has_extension(x)=0' \
+	-Wno-builtin-macro-redefined)
 # Open vSwitch's headers want its config.h before anything else.
-OVS_CFLAGS = -include $(OVS)/build/config.h -DHAVE_CONFIG_H -mssse3 \
+OVS_CFLAGS = -include $(OVS)/build/config.h -DHAVE_CONFIG_H -mssse3 $(CLANG_ATOMICS) \
 	$(foreach d,src/include build/include src/lib build/lib src build,\
 	-isystem $(OVS)/$(d)) $(DPDK_CFLAGS) $(WARNINGS_OVS)
 
