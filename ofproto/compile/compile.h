@@ -56,7 +56,7 @@ struct of_pipeline;
 struct of_table;
 struct ofpact;
 struct rule;
-struct vm_vtuple_entry;
+struct vm_ventry;
 
 /* Process: call once, before the first pipeline; registers the command
  * pipeline/show. */
@@ -110,7 +110,7 @@ struct of_entry {
     uint8_t parse;              /* enum of_parse_level counted for it. */
     bool inserted;
     struct of_table *table;     /* Null until insertion. */
-    struct vm_vtuple_entry *vt; /* Owned by the table's map. */
+    struct vm_ventry *vt; /* Owned by the table's map. */
 };
 
 /* Judges 'rule' (its match, table and actions are those of the rule now) and
