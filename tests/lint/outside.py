@@ -20,7 +20,7 @@ def check_headers(tree):
     pure, full = flags[0].split(), flags[1].split()
 
     def compile_one(path):
-        argv = ["gcc", *(pure if path.startswith(("vm/", "jit/")) else full),
+        argv = [tree.config["CC"], *(pure if path.startswith(("vm/", "jit/")) else full),
                 "-Werror", "-fsyntax-only", "-x", "c", path]
         result = output(argv)
         return path, result.returncode and result.stdout
@@ -83,16 +83,6 @@ def check_python(tree):
                 compile(tree.text(path), path, "exec")
             except SyntaxError as e:
                 yield path, e.lineno, e.msg
-
-
-def check_format(tree):
-    """clang-format has nothing to change."""
-    files = [f for f in tree.code(".c", ".h")]
-    result = output(["clang-format", "--dry-run", *files])
-    for line in result.stdout.split("\n"):
-        match = re.match(r"([^:]+):(\d+):\d+: warning: (.*) \[", line)
-        if match:
-            yield match.group(1), int(match.group(2)), match.group(3)
 
 
 CHECKS = [("headers", check_headers), ("targets", check_targets),
