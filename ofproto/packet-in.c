@@ -117,7 +117,7 @@ miss_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
     of_packet_in_send(of_bridge_of_dp(upcall->bridge), &in);
 }
 
-/* The controller's ID is 0: dec_ttl with a list of others is refused. */
+/* To controller 0; for others, dec_ttl gives a block (CONTROLLER). */
 static void
 invalid_ttl_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
 {
