@@ -127,60 +127,104 @@ nd_option(const struct dp_packet *packet)
     return NULL;
 }
 
+/* ND's key words as two structures of Open vSwitch have them. */
+struct nd_fields {
+    struct in6_addr target;
+    struct eth_addr sll, tll;
+    ovs_be32 reserved;
+    uint8_t option_type;
+};
+
+static struct nd_fields
+nd_fields(const uint64_t target[2], const uint64_t options[2],
+          uint64_t reserved)
+{
+    struct nd_fields f;
+    struct {
+        struct eth_addr sha, tha;
+        ovs_be16 tcp_flags, pad;
+    } arp;
+
+    _Static_assert(sizeof arp == 2 * sizeof *options, "two words");
+    memcpy(&f.target, target, sizeof f.target);
+    memcpy(&arp, options, sizeof arp);
+    memcpy(&f.reserved, &reserved, sizeof f.reserved);
+    f.sll = arp.sha;
+    f.tll = arp.tha;
+    f.option_type = ntohs(arp.tcp_flags);
+    return f;
+}
+
+/* Before the first commit that may touch them: what the bytes say. */
+static void
+keep_nd_base(struct dp_ctx *ctx)
+{
+    struct dp_nd_base *base = &ctx->cold->nd_base;
+    uint64_t key[DP_KEY_WORDS];
+    struct flow flow;
+
+    if (!base->valid) {
+        extract_base(ctx, &flow);
+        dp_key_from_flow(key, &flow);
+        memcpy(base->target, &key[DP_KEY_ND], sizeof base->target);
+        memcpy(base->options, &key[DP_KEY_ARP], sizeof base->options);
+        base->reserved = key[DP_KEY_IGMP];
+        base->valid = true;
+    }
+}
+
 static void
 commit_nd(struct dp_ctx *ctx)
 {
+    struct dp_nd_base *stored = &ctx->cold->nd_base;
+    const struct nd_fields key = nd_fields(
+        &ctx->key[DP_KEY_ND], &ctx->key[DP_KEY_ARP], ctx->key[DP_KEY_IGMP]);
     struct dp_packet *packet = ctx->packet;
     const struct ovs_nd_lla_opt *opt;
-    struct eth_addr sll, tll, mac[2];
-    struct in6_addr target;
-    ovs_be32 reserved;
-    ovs_be16 opt_type;
-    struct flow base;
+    struct eth_addr sll, tll;
+    struct nd_fields base;
 
-    extract_base(ctx, &base);
-    if (!is_nd(&base, NULL) || !dp_packet_get_nd_payload(packet)) {
+    if (!dp_packet_get_nd_payload(packet)) {
         return;
     }
+    keep_nd_base(ctx);
+    base = nd_fields(stored->target, stored->options, stored->reserved);
+    memcpy(stored->target, &ctx->key[DP_KEY_ND], sizeof stored->target);
+    memcpy(stored->options, &ctx->key[DP_KEY_ARP], sizeof stored->options);
+    stored->reserved = ctx->key[DP_KEY_IGMP];
 
-    memcpy(&reserved, &ctx->key[DP_KEY_IGMP], sizeof reserved);
-    memcpy(&opt_type, (const char *) &ctx->key[DP_KEY_ARP]
-           + offsetof(struct flow, tcp_flags)
-           - offsetof(struct flow, arp_sha), sizeof opt_type);
     if (dp_packet_l4_size(packet) > sizeof(struct ovs_nd_msg)
-        && (reserved != base.igmp_group_ip4 || opt_type != base.tcp_flags)) {
+        && (key.reserved != base.reserved
+            || key.option_type != base.option_type)) {
         const struct ovs_nd_msg *msg = dp_packet_l4(packet);
         ovs_16aligned_be32 rso = msg->rso_flags;
         uint8_t type = msg->options[0].type;
 
-        if (reserved != base.igmp_group_ip4) {
-            put_16aligned_be32(&rso, reserved);
+        if (key.reserved != base.reserved) {
+            put_16aligned_be32(&rso, key.reserved);
         }
-        if (opt_type != base.tcp_flags) {
-            type = ntohs(opt_type);
+        if (key.option_type != base.option_type) {
+            type = key.option_type;
         }
         packet_set_nd_ext(packet, rso, type);
     }
-
-    memcpy(&target, &ctx->key[DP_KEY_ND], sizeof target);
-    memcpy(mac, &ctx->key[DP_KEY_ARP], sizeof mac);
-    if (!memcmp(&target, &base.nd_target, sizeof target)
-        && eth_addr_equals(mac[0], base.arp_sha)
-        && eth_addr_equals(mac[1], base.arp_tha)) {
+    if (!memcmp(&key.target, &base.target, sizeof key.target)
+        && eth_addr_equals(key.sll, base.sll)
+        && eth_addr_equals(key.tll, base.tll)) {
         return;
     }
 
-    /* packet_set_nd() writes all three: give it what is there for those that
-     * the key did not change. */
+    /* packet_set_nd() writes both addresses: give it what is there for the
+     * one that the key did not change. */
     opt = nd_option(packet);
     sll = tll = opt ? opt->mac : eth_addr_zero;
-    if (!eth_addr_equals(mac[0], base.arp_sha)) {
-        sll = mac[0];
+    if (!eth_addr_equals(key.sll, base.sll)) {
+        sll = key.sll;
     }
-    if (!eth_addr_equals(mac[1], base.arp_tha)) {
-        tll = mac[1];
+    if (!eth_addr_equals(key.tll, base.tll)) {
+        tll = key.tll;
     }
-    packet_set_nd(packet, &target, sll, tll);
+    packet_set_nd(packet, &key.target, sll, tll);
 }
 
 static void
@@ -231,8 +275,14 @@ commit_l4(struct dp_ctx *ctx)
 
     memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
     is_ipv6 = eth.dl_type == htons(ETH_TYPE_IPV6);
-    if (!l4 || nw.nw_frag & FLOW_NW_FRAG_LATER
-        || (!is_ipv6 && eth.dl_type != htons(ETH_TYPE_IP))) {
+    if (!l4 || (!is_ipv6 && eth.dl_type != htons(ETH_TYPE_IP))) {
+        return;
+    }
+    if (nw.nw_frag & FLOW_NW_FRAG_LATER
+        && (nw.nw_proto == IPPROTO_TCP || nw.nw_proto == IPPROTO_UDP
+            || nw.nw_proto == IPPROTO_SCTP || !(tp.tp_src | tp.tp_dst))) {
+        /* There are no ports.  OVS does write a type and code that an action
+         * has set, wherever they land. */
         return;
     }
 
@@ -263,6 +313,9 @@ commit_l4(struct dp_ctx *ctx)
     case IPPROTO_ICMPV6:
         if ((nw.nw_proto == IPPROTO_ICMPV6) == is_ipv6
             && dp_packet_get_icmp_payload(packet)) {
+            if (is_ipv6) {
+                keep_nd_base(ctx);      /* The type may be one of ND. */
+            }
             packet_set_icmp(packet, ntohs(tp.tp_src), ntohs(tp.tp_dst));
         }
         break;

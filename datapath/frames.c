@@ -49,6 +49,7 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
     save = &cold->saves[cold->n_saves++];
     save->buf = cold->buf;
     save->ctx = *ctx;
+    save->nd_base = cold->nd_base;
     dp_aset_copy(&save->aset, &cold->aset);
     cold->bufs[cold->buf].n_saves++;
     return true;
@@ -63,6 +64,7 @@ restore_save(struct dp_ctx *ctx)
 
     *ctx = save->ctx;
     ctx->resubmits = resubmits;         /* Counted over the whole packet. */
+    cold->nd_base = save->nd_base;
     cold->buf = save->buf;
     cold->bufs[cold->buf].n_saves--;
     dp_aset_copy(&cold->aset, &save->aset);

@@ -171,6 +171,7 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge,
     cold->drop_cookie = 0;
     cold->resubmitting = false;
     cold->frag_drop = false;
+    cold->nd_base.valid = false;
     cold->n_bufs = 0;
     cold->n_outs = 0;
     cold->n_upcalls = 0;

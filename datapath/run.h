@@ -56,9 +56,17 @@ struct dp_aset {
     struct dp_aset_entry sets[DP_ASET_MAX_SETS];
 };
 
+/* ND fields as the last commit left them.  They cannot always be read back:
+ * an option whose type was changed is no option any more. */
+struct dp_nd_base {
+    bool valid;
+    uint64_t target[2], options[2], reserved;   /* Key words. */
+};
+
 /* What CLONE keeps for END to restore. */
 struct dp_save {
     uint32_t buf;
+    struct dp_nd_base nd_base;
     struct dp_ctx ctx;
     struct dp_aset aset;
 };
@@ -90,6 +98,8 @@ struct dp_cold {
     bool resubmitting;
     uint32_t saved_in_port;     /* Of the key. */
     bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
+
+    struct dp_nd_base nd_base;
 
     uint32_t buf;               /* The context's packet. */
     struct dp_buf *bufs;
