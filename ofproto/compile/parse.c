@@ -381,7 +381,8 @@ of_parse_make(enum of_parse_level level, int vlan_limit,
     }
 
     vm_emit_mov(e, VM_R6, VM_R1);
-    vm_emit_sti(e, 2, VM_R6, OF_KEY_OFF(actset_output), ofp_to_u16(OFPP_UNSET));
+    vm_emit_sti(e, 2, VM_R6, OF_KEY_OFF(actset_output),
+                ofp_to_u16(OFPP_UNSET));
     if (level > OF_PARSE_NONE) {
         emit_ethernet(&p);
     }

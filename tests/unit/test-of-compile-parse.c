@@ -33,7 +33,7 @@ static int
 setup(void **state)
 {
     struct vm_prog_attr attr = { .type = dp_bridge_prog_type() };
-    struct vm_prog *stop;
+    struct vm_prog *stop = NULL;
     struct vm_emit e;
     struct vm_err err;
 
