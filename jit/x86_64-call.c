@@ -166,10 +166,11 @@ look_up_array(struct jit *j, uint32_t pc)
     const struct vm_array *array;
     size_t beyond;
 
-    if (!map || map->ops != &vm_map_ops_array) {
+    array = (const struct vm_array *) map;
+    if (!map || map->ops != &vm_map_ops_array
+        || map->max_entries > INT32_MAX || array->elem_size > INT32_MAX) {
         return false;
     }
-    array = (const struct vm_array *) map;
     x_load(j, 4, R10, at(RSI, 0));
     x_mov_imm(j, RAX, 0);
     x_alu_imm(j, false, X_CMP, R10, map->max_entries);
