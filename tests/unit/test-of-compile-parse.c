@@ -21,6 +21,8 @@
 #include "util.h"
 #include "datapath/abi.h"
 #include "datapath/dp.h"
+#include "jit/jit.h"
+#include "ofproto/compile/compile.h"
 #include "ofproto/compile/fields.h"
 #include "ofproto/compile/parse.h"
 #include "vm/emit.h"
@@ -355,5 +357,10 @@ main(void)
 
     printf("seed %"PRIu32" (BVS_SEED)\n", seed);
     random_set_seed(seed ? seed : 1);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests_name("interpreted", tests, setup,
+                                             teardown);
+
+    of_load_set_backend(jit_backend());
+    return failed + cmocka_run_group_tests_name("native", tests, setup,
+                                                teardown);
 }
