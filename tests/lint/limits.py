@@ -10,7 +10,7 @@ COLUMNS = 79
 
 
 def check_files(tree):
-    for path in tree.code(".c", ".h", ".def", ".py", ".sh", "/run"):
+    for path in tree.code(".c", ".h", ".def", ".inc", ".py", ".sh", "/run"):
         n = tree.text(path).count("\n")
         if n > FILE_FAIL:
             yield path, 0, "%d lines, more than %d" % (n, FILE_FAIL)
@@ -33,7 +33,7 @@ def check_functions(tree):
 
 
 def check_lines(tree):
-    for path in tree.code(".c", ".h", ".def"):
+    for path in tree.code(".c", ".h", ".def", ".inc"):
         for number, line in enumerate(tree.text(path).split("\n"), 1):
             # A row of a table stays one line.
             if len(line) > COLUMNS and not path.endswith(".def"):
