@@ -7,6 +7,7 @@
 #include "datapath/bridge.h"
 #include "datapath/counters.h"
 #include "datapath/drops.h"
+#include "datapath/netdev-pcap.h"
 #include "datapath/port.h"
 #include "datapath/private.h"
 #include "datapath/upcall.h"
@@ -39,6 +40,7 @@ dp_create(enum dp_mode mode, struct dp **dpp)
     vm_set_defer(defer);
     vm_set_n_cpus(n_workers);
     dp_drops_init();
+    dp_netdev_pcap_register();
 
     dp->mode = mode;
     ovs_list_init(&dp->bridges);

@@ -13,7 +13,10 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-enum { HEADROOM = 128 };
+enum {
+    HEADROOM = 128,
+    MAX_PACKET = 65535 - HEADROOM       /* A dp_packet's size is 16 bits. */
+};
 
 int
 dp_complete_checksum(struct dp_packet *packet,
@@ -44,8 +47,8 @@ dp_complete_checksum(struct dp_packet *packet,
 static int
 find_headers(struct dp_gso *gso, uint8_t type, uint16_t l4_ofs)
 {
-    const uint8_t *data = dp_packet_data(gso->frame);
-    size_t size = dp_packet_size(gso->frame);
+    const uint8_t *data = gso->frame;
+    size_t size = gso->frame_size;
     size_t ofs = 2 * ETH_ADDR_LEN;
     uint8_t proto, want;
     ovs_be16 dl_type;
@@ -102,7 +105,7 @@ find_headers(struct dp_gso *gso, uint8_t type, uint16_t l4_ofs)
 }
 
 int
-dp_gso_start(struct dp_gso *gso, struct dp_packet *frame,
+dp_gso_start(struct dp_gso *gso, const void *frame, size_t size,
              const struct virtio_net_hdr *vnet)
 {
     uint8_t type = vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
@@ -110,6 +113,7 @@ dp_gso_start(struct dp_gso *gso, struct dp_packet *frame,
 
     memset(gso, 0, sizeof *gso);
     gso->frame = frame;
+    gso->frame_size = size;
     if (type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6
         && type != VIRTIO_NET_HDR_GSO_UDP_L4) {
         error = -EOPNOTSUPP;
@@ -118,24 +122,18 @@ dp_gso_start(struct dp_gso *gso, struct dp_packet *frame,
         error = -EINVAL;
     } else {
         error = find_headers(gso, type, vnet->csum_start);
-        if (!error && gso->headers > dp_packet_size(frame)) {
+        if (!error && (gso->headers > size
+                       || gso->headers + vnet->gso_size > MAX_PACKET)) {
             error = -EINVAL;
         }
     }
     if (error) {
-        dp_gso_cancel(gso);
+        gso->frame = NULL;
         return error;
     }
     gso->size = vnet->gso_size;
     gso->next = gso->headers;
     return 0;
-}
-
-void
-dp_gso_cancel(struct dp_gso *gso)
-{
-    dp_packet_delete(gso->frame);
-    gso->frame = NULL;
 }
 
 /* Sets lengths and identification of the network header; returns the sum of
@@ -209,32 +207,29 @@ set_l4(const struct dp_gso *gso, uint8_t *data, size_t size, bool last,
 struct dp_packet *
 dp_gso_next(struct dp_gso *gso)
 {
-    size_t frame_size, n, size;
     struct dp_packet *segment;
-    const uint8_t *from;
+    size_t n, size;
     uint8_t *data;
     bool last;
 
     if (!gso->frame) {
         return NULL;
     }
-    frame_size = dp_packet_size(gso->frame);
-    from = dp_packet_data(gso->frame);
-    n = MIN(gso->size, frame_size - gso->next);
-    last = gso->next + n >= frame_size;
+    n = MIN(gso->size, gso->frame_size - gso->next);
+    last = gso->next + n >= gso->frame_size;
     size = gso->headers + n;
 
     /* packet-path exception: each segment is a packet of its own. */
     segment = dp_packet_new_with_headroom(size, HEADROOM);
     data = dp_packet_put_uninit(segment, size);
-    memcpy(data, from, gso->headers);
-    memcpy(data + gso->headers, from + gso->next, n);
+    memcpy(data, gso->frame, gso->headers);
+    memcpy(data + gso->headers, gso->frame + gso->next, n);
     set_l4(gso, data, size, last, set_l3(gso, data, size));
 
     gso->next += n;
     gso->index++;
     if (last) {
-        dp_gso_cancel(gso);
+        gso->frame = NULL;
     }
     return segment;
 }

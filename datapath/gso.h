@@ -16,6 +16,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct dp_packet;
@@ -25,9 +26,10 @@ struct dp_packet;
 int dp_complete_checksum(struct dp_packet *packet,
                          const struct virtio_net_hdr *vnet);
 
-/* A super-frame being cut. */
+/* A super-frame being cut.  It is no packet: those hold 65,535 bytes. */
 struct dp_gso {
-    struct dp_packet *frame;    /* Owned; null: none. */
+    const uint8_t *frame;       /* Borrowed; null: none. */
+    size_t frame_size;
     uint16_t l3_ofs, l4_ofs;
     uint16_t headers;           /* Bytes that each segment repeats. */
     uint16_t size;              /* Payload of a segment. */
@@ -36,12 +38,12 @@ struct dp_gso {
     uint32_t index;             /* Of the next segment. */
 };
 
-/* Starts to cut 'frame' (owned, also on error).  0, or -EINVAL if 'vnet' and
- * 'frame' do not fit, -EOPNOTSUPP for what cannot be cut. */
-int dp_gso_start(struct dp_gso *, struct dp_packet *frame,
+/* Starts to cut the 'size' bytes at 'frame', which must stay until the last
+ * segment was taken.  0, or -EINVAL if 'vnet' and 'frame' do not fit,
+ * -EOPNOTSUPP for what cannot be cut. */
+int dp_gso_start(struct dp_gso *, const void *frame, size_t size,
                  const struct virtio_net_hdr *vnet);
 /* The next segment (the caller's), or null after the last. */
 struct dp_packet *dp_gso_next(struct dp_gso *);
-void dp_gso_cancel(struct dp_gso *);
 
 #endif /* datapath/gso.h */

@@ -35,14 +35,17 @@ enum {
     N_MSGS = 32,
     HEADROOM = 128,             /* For tags pushed later. */
     SMALL = 2048,               /* Bytes that go right into a packet. */
-    LARGE = 65536 + 256,        /* The rest of a super-frame. */
+    LARGE = 65536 + 512,        /* A super-frame. */
+    MAX_PACKET = 65535 - HEADROOM,      /* What is no super-frame. */
     RCVBUF = 4 * 1024 * 1024
 };
 
 struct slot {
     struct virtio_net_hdr vnet;
     struct dp_packet *packet;   /* SMALL bytes of tailroom; null: refill. */
-    uint8_t *large;             /* LARGE bytes. */
+    uint8_t *large;             /* LARGE bytes: a frame that does not fit
+                                 * into 'packet', but for its first SMALL
+                                 * bytes, which lie there. */
     struct iovec iov[3];
     union {
         struct cmsghdr align;
@@ -134,7 +137,6 @@ linux_rxq_close(struct dp_rxq *rxq_)
     struct linux_rxq *rxq = linux_rxq_cast(rxq_);
 
     close(rxq->fd);
-    dp_gso_cancel(&rxq->gso);
     for (int i = 0; i < N_MSGS; i++) {
         dp_packet_delete(rxq->slots[i].packet);
         free(rxq->slots[i].large);
@@ -156,8 +158,8 @@ prepare(struct mmsghdr *msg, struct slot *slot)
     slot->iov[0].iov_len = sizeof slot->vnet;
     slot->iov[1].iov_base = dp_packet_data(slot->packet);
     slot->iov[1].iov_len = SMALL;
-    slot->iov[2].iov_base = slot->large;
-    slot->iov[2].iov_len = LARGE;
+    slot->iov[2].iov_base = slot->large + SMALL;
+    slot->iov[2].iov_len = LARGE - SMALL;
     memset(&msg->msg_hdr, 0, sizeof msg->msg_hdr);
     msg->msg_hdr.msg_iov = slot->iov;
     msg->msg_hdr.msg_iovlen = 3;
@@ -184,19 +186,27 @@ receive(struct linux_rxq *rxq)
     return n < 0 && errno == EINVAL;
 }
 
-/* The frame of a message as one packet, the caller's. */
+/* The 'size' bytes of a frame in one piece. */
+static const void *
+whole_frame(struct slot *slot, size_t size)
+{
+    if (size <= SMALL) {
+        return dp_packet_data(slot->packet);
+    }
+    memcpy(slot->large, dp_packet_data(slot->packet), SMALL);
+    return slot->large;
+}
+
+/* The frame as a packet, the caller's. */
 static struct dp_packet *
-take_frame(struct slot *slot, size_t size)
+take_packet(struct slot *slot, size_t size)
 {
     struct dp_packet *packet = slot->packet;
 
     if (size > SMALL) {
         /* packet-path exception: a frame that does not fit. */
-        struct dp_packet *large = dp_packet_new_with_headroom(size, HEADROOM);
-
-        dp_packet_put(large, dp_packet_data(packet), SMALL);
-        dp_packet_put(large, slot->large, size - SMALL);
-        return large;
+        return dp_packet_clone_data_with_headroom(whole_frame(slot, size),
+                                                  size, HEADROOM);
     }
     dp_packet_set_size(packet, size);
     slot->packet = NULL;
@@ -241,12 +251,16 @@ take_message(struct linux_rxq *rxq, unsigned i,
         return 1;
     }
     size = msg->msg_len - sizeof slot->vnet;
-    packet = take_frame(slot, size);
     vlan = read_vlan(&msg->msg_hdr, &rxq->gso_tpid, &rxq->gso_tci);
     rxq->gso_vlan = vlan;
     if (slot->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-        return dp_gso_start(&rxq->gso, packet, &slot->vnet) != 0;
+        return dp_gso_start(&rxq->gso, whole_frame(slot, size), size,
+                            &slot->vnet) != 0;
     }
+    if (size > MAX_PACKET) {
+        return 1;
+    }
+    packet = take_packet(slot, size);
     if (dp_complete_checksum(packet, &slot->vnet)) {
         dp_packet_delete(packet);
         return 1;
