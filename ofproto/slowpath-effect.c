@@ -20,6 +20,16 @@ struct effect_ops {
     void (*format)(const struct of_slow_effect *, struct ds *);
 };
 
+static void
+put_bytes(struct ds *s, const void *data_, size_t size)
+{
+    const uint8_t *data = data_;
+
+    for (size_t i = 0; i < size; i++) {
+        ds_put_format(s, "%02"PRIx8, data[i]);
+    }
+}
+
 /* OUTPUT. */
 
 static void
@@ -45,7 +55,7 @@ static void
 format_OUTPUT(const struct of_slow_effect *e, struct ds *s)
 {
     ds_put_format(s, "output %"PRIu32" ", e->output.port);
-    ds_put_hex(s, dp_packet_data(e->output.packet),
+    put_bytes(s, dp_packet_data(e->output.packet),
                dp_packet_size(e->output.packet));
 }
 
@@ -79,7 +89,7 @@ format_PACKET_IN(const struct of_slow_effect *e, struct ds *s)
     ds_put_format(s, "packet-in reason=%d table=%"PRIu8" cookie=%#"PRIx64" "
                   "controller=%"PRIu16" ", (int) pin->reason, pin->table_id,
                   ntohll(pin->cookie), e->packet_in->controller_id);
-    ds_put_hex(s, pin->packet, pin->packet_len);
+    put_bytes(s, pin->packet, pin->packet_len);
 }
 
 /* RULE. */

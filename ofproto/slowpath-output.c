@@ -23,8 +23,9 @@ slow_commit(struct slow_ctx *ctx)
     struct ofpbuf actions = OFPBUF_STUB_INITIALIZER(stub);
     struct flow_wildcards wc;
 
-    memset(&wc, 0, sizeof wc);
-    commit_odp_actions(&ctx->flow, &ctx->base, &actions, &wc, true, false,
+    /* Whole headers are written: which bits have changed is not known. */
+    memset(&wc, 0xff, sizeof wc);
+    commit_odp_actions(&ctx->flow, &ctx->base, &actions, &wc, false, false,
                        false, NULL);
     if (actions.size) {
         struct dp_packet_batch batch;
