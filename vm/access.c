@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vm/map.h"
+#include "vm/maps/ringbuf.h"
 
 /* Programs race with each other, and with their owner, where their authors
  * let them: a race on a map's value is not this file's. */
@@ -29,6 +30,13 @@ vm_access_init(struct vm_access *a, const struct vm_prog *prog, void *ctx,
 void
 vm_access_uninit(struct vm_access *a)
 {
+    /* What a stopped program did not give back would block its ring. */
+    for (uint32_t i = 0; a->n_acquired && i < a->n_regions; i++) {
+        if (a->regions[i].acquired) {
+            vm_ringbuf_commit((void *) (uintptr_t) a->regions[i].start, true);
+            a->n_acquired--;
+        }
+    }
     if (a->regions != a->inline_regions) {
         free(a->regions);
     }
@@ -158,7 +166,9 @@ add_region(struct vm_access *a, struct vm_region region)
             return refuse(a, "too many values looked up in one run");
         }
         memcpy(regions, a->regions, a->n_regions * sizeof *regions);
-        vm_access_uninit(a);
+        if (a->regions != a->inline_regions) {
+            free(a->regions);
+        }
         a->regions = regions;
         a->allocated_regions = n;
     }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vm/map.h"
+#include "vm/maps/ringbuf.h"
 #include "vm/maps/vtable.h"
 
 static void *
@@ -123,6 +124,52 @@ map_lookup_hash(uint64_t map_, uint64_t key, uint64_t cookie, uint64_t r4,
     return (uintptr_t) map->ops->lookup_hash(map, ptr(key), cookie);
 }
 
+static uint64_t
+perf_event_output(uint64_t ctx, uint64_t map, uint64_t flags, uint64_t data,
+                  uint64_t size)
+{
+    const struct vm_perf_record record = { .data = ptr(data), .size = size };
+
+    return (int64_t) vm_perf_output(ptr(map), flags, &record);
+}
+
+static uint64_t
+ringbuf_output(uint64_t map, uint64_t data, uint64_t size, uint64_t flags,
+               uint64_t r5)
+{
+    return (int64_t) vm_ringbuf_output(ptr(map), ptr(data), size, flags);
+}
+
+static uint64_t
+ringbuf_reserve(uint64_t map, uint64_t size, uint64_t flags, uint64_t r4,
+                uint64_t r5)
+{
+    return (uintptr_t) vm_ringbuf_reserve(ptr(map), size, flags);
+}
+
+static uint64_t
+ringbuf_submit(uint64_t record, uint64_t flags, uint64_t r3, uint64_t r4,
+               uint64_t r5)
+{
+    vm_ringbuf_commit(ptr(record), false);
+    return 0;
+}
+
+static uint64_t
+ringbuf_discard(uint64_t record, uint64_t flags, uint64_t r3, uint64_t r4,
+                uint64_t r5)
+{
+    vm_ringbuf_commit(ptr(record), true);
+    return 0;
+}
+
+static uint64_t
+ringbuf_query(uint64_t map, uint64_t what, uint64_t r3, uint64_t r4,
+              uint64_t r5)
+{
+    return vm_ringbuf_query(ptr(map), what);
+}
+
 static const struct vm_helper base[] = {
     {
         .id = VM_HELPER_MAP_LOOKUP,
@@ -173,6 +220,45 @@ static const struct vm_helper base[] = {
         .id = VM_HELPER_KTIME_COARSE_NS,
         .name = "ktime_get_coarse_ns",
         .fn = ktime_get_coarse_ns,
+    }, {
+        .id = VM_HELPER_PERF_OUTPUT,
+        .name = "perf_event_output",
+        .fn = perf_event_output,
+        .args = { VM_ARG_CTX, VM_ARG_MAP, VM_ARG_ANY, VM_ARG_MEM,
+                  VM_ARG_SIZE_OR_ZERO },
+        .map_caps = VM_MAP_CAP_PERF,
+    }, {
+        .id = VM_HELPER_RINGBUF_OUTPUT,
+        .name = "ringbuf_output",
+        .fn = ringbuf_output,
+        .args = { VM_ARG_MAP, VM_ARG_MEM, VM_ARG_SIZE_OR_ZERO, VM_ARG_ANY },
+        .map_caps = VM_MAP_CAP_RINGBUF,
+    }, {
+        .id = VM_HELPER_RINGBUF_RESERVE,
+        .name = "ringbuf_reserve",
+        .fn = ringbuf_reserve,
+        .ret = VM_RET_MEM_OR_NULL,
+        .args = { VM_ARG_MAP, VM_ARG_CONST_SIZE, VM_ARG_ANY },
+        .flags = VM_HF_ACQUIRE,
+        .map_caps = VM_MAP_CAP_RINGBUF,
+    }, {
+        .id = VM_HELPER_RINGBUF_SUBMIT,
+        .name = "ringbuf_submit",
+        .fn = ringbuf_submit,
+        .ret = VM_RET_VOID,
+        .args = { VM_ARG_RELEASE, VM_ARG_ANY },
+    }, {
+        .id = VM_HELPER_RINGBUF_DISCARD,
+        .name = "ringbuf_discard",
+        .fn = ringbuf_discard,
+        .ret = VM_RET_VOID,
+        .args = { VM_ARG_RELEASE, VM_ARG_ANY },
+    }, {
+        .id = VM_HELPER_RINGBUF_QUERY,
+        .name = "ringbuf_query",
+        .fn = ringbuf_query,
+        .args = { VM_ARG_MAP, VM_ARG_ANY },
+        .map_caps = VM_MAP_CAP_RINGBUF,
     }, {
         .id = VM_HELPER_MAP_HASH,
         .name = "map_hash",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Array: max_entries values, all there from the start, zero at first. */
+/* Array and per-CPU array: max_entries values, all there from the start, zero
+ * at first. */
 
 #include "vm/maps/array.h"
 
@@ -19,8 +20,8 @@ array_cast(const struct vm_map *map)
 }
 
 static int
-array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
-             struct vm_err *err)
+create(const struct vm_map_attr *attr, bool per_cpu, struct vm_map **mapp,
+       struct vm_err *err)
 {
     if (attr->key_size != 4 || !attr->value_size || !attr->max_entries
         || attr->value_size > UINT32_MAX - 7 || attr->flags & ~FLAGS) {
@@ -36,6 +37,11 @@ array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     }
     array->elem_size = (attr->value_size + 7) & ~7u;
     array->data_size = (size_t) array->elem_size * attr->max_entries;
+    if (per_cpu) {
+        /* CPUs share no cache lines. */
+        array->cpu_stride = (array->data_size + 127) & ~(size_t) 127;
+        array->data_size = array->cpu_stride * vm_n_cpus;
+    }
     array->data = vm_big_alloc(array->data_size);
     if (!array->data) {
         free(array);
@@ -45,6 +51,20 @@ array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     }
     *mapp = &array->map;
     return 0;
+}
+
+static int
+array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
+             struct vm_err *err)
+{
+    return create(attr, false, mapp, err);
+}
+
+static int
+percpu_array_create(const struct vm_map_attr *attr, struct vm_map **mapp,
+                    struct vm_err *err)
+{
+    return create(attr, true, mapp, err);
 }
 
 static void
@@ -67,38 +87,84 @@ array_lookup(struct vm_map *map, const void *key)
             ? array->data + (size_t) index * array->elem_size : NULL);
 }
 
-static int
-array_update(struct vm_map *map, const void *key, const void *value,
-             uint64_t flags)
+static void *
+percpu_array_lookup(struct vm_map *map, const void *key)
 {
-    if (flags > VM_EXIST) {
-        return -EINVAL;
-    }
+    uint8_t *p = array_lookup(map, key);
 
-    void *p = array_lookup(map, key);
-    if (!p) {
-        return -E2BIG;
-    }
-    if (flags == VM_NOEXIST) {
-        return -EEXIST;
-    }
+    return p ? p + vm_cpu() * array_cast(map)->cpu_stride : NULL;
+}
 
-    /* A word at a time, so that a value of up to 8 bytes never shows a
-     * mix. */
-    if (map->value_size == 8) {
+/* A word at a time, so that a value of 4 or 8 bytes never shows a mix. */
+static void
+store_value(void *p, const void *value, uint32_t size)
+{
+    if (size == 8) {
         uint64_t word;
 
         memcpy(&word, value, sizeof word);
         __atomic_store_n((uint64_t *) p, word, __ATOMIC_RELAXED);
-    } else if (map->value_size == 4) {
+    } else if (size == 4) {
         uint32_t word;
 
         memcpy(&word, value, sizeof word);
         __atomic_store_n((uint32_t *) p, word, __ATOMIC_RELAXED);
     } else {
-        memcpy(p, value, map->value_size);
+        memcpy(p, value, size);
+    }
+}
+
+static int
+check_update(const void *p, uint64_t flags)
+{
+    return (flags > VM_EXIST ? -EINVAL
+            : !p ? -E2BIG
+            : flags == VM_NOEXIST ? -EEXIST : 0);
+}
+
+static int
+array_update(struct vm_map *map, const void *key, const void *value,
+             uint64_t flags)
+{
+    void *p = map->ops->lookup(map, key);
+    int error = check_update(p, flags);
+
+    if (!error) {
+        store_value(p, value, map->value_size);
+    }
+    return error;
+}
+
+static int
+percpu_array_read(struct vm_map *map, const void *key, void *value)
+{
+    const struct vm_array *array = array_cast(map);
+    const uint8_t *p = array_lookup(map, key);
+
+    if (!p) {
+        return -ENOENT;
+    }
+    for (unsigned cpu = 0; cpu < vm_n_cpus; cpu++) {
+        memcpy((uint8_t *) value + (size_t) cpu * array->elem_size,
+               p + cpu * array->cpu_stride, array->elem_size);
     }
     return 0;
+}
+
+static int
+percpu_array_write(struct vm_map *map, const void *key, const void *value,
+                   uint64_t flags)
+{
+    const struct vm_array *array = array_cast(map);
+    uint8_t *p = array_lookup(map, key);
+    int error = check_update(p, flags);
+
+    for (unsigned cpu = 0; !error && cpu < vm_n_cpus; cpu++) {
+        store_value(p + cpu * array->cpu_stride,
+                    (const uint8_t *) value
+                    + (size_t) cpu * array->elem_size, map->value_size);
+    }
+    return error;
 }
 
 static int
@@ -156,4 +222,21 @@ const struct vm_map_ops vm_map_ops_array = {
     .memory = array_memory,
     .count = array_count,
     .direct = array_direct,
+};
+
+const struct vm_map_ops vm_map_ops_percpu_array = {
+    .name = "percpu_array",
+    .number = VM_MAP_percpu_array,
+    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE
+            | VM_MAP_CAP_PER_CPU,
+    .create = percpu_array_create,
+    .destroy = array_destroy,
+    .lookup = percpu_array_lookup,
+    .update = array_update,
+    .delete = array_delete,
+    .read = percpu_array_read,
+    .write = percpu_array_write,
+    .next_key = array_next_key,
+    .memory = array_memory,
+    .count = array_count,
 };

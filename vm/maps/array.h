@@ -2,10 +2,11 @@
 #ifndef VM_MAPS_ARRAY_H
 #define VM_MAPS_ARRAY_H 1
 
-/* Array and program array: layouts that the JITs inline.
+/* Array, per-CPU array and program array: layouts that the JITs inline.
  *
  * A lookup in an array is: index = *(uint32_t *) key; NULL unless index <
- * map.max_entries; else data + index * elem_size. */
+ * map.max_entries; else data + index * elem_size, in a per-CPU array plus
+ * vm_cpu() * cpu_stride. */
 
 
 #include "vm/map.h"
@@ -17,6 +18,8 @@ struct vm_array {
     uint32_t elem_size;         /* value_size rounded up to 8. */
     size_t data_size;
     uint8_t *data;
+    size_t cpu_stride;          /* Bytes from one CPU's values to the next's;
+                                 * 0 in an array. */
 };
 
 struct vm_prog_array {

@@ -11,7 +11,9 @@
 #define FLAGS (VM_MF_NO_PREALLOC | VM_MF_NUMA_NODE | VM_MF_RDONLY             \
                | VM_MF_WRONLY | VM_MF_ZERO_SEED | VM_MF_RDONLY_PROG           \
                | VM_MF_WRONLY_PROG)
+#define FLAGS_LRU (FLAGS & ~VM_MF_NO_PREALLOC)
 #define MAX_KEY 512
+#define EVICT_TRIES 16          /* Others may take what was evicted. */
 
 static struct vm_hash *
 hash_cast(const struct vm_map *map)
@@ -179,20 +181,36 @@ storage_new(struct vm_hash *t, const struct vm_map_attr *attr)
     return 0;
 }
 
+static bool
+is_per_cpu(const struct vm_map_attr *attr)
+{
+    return (attr->kind == VM_MAP_percpu_hash
+            || attr->kind == VM_MAP_lru_percpu_hash);
+}
+
+static bool
+is_lru(const struct vm_map_attr *attr)
+{
+    return (attr->kind == VM_MAP_lru_hash
+            || attr->kind == VM_MAP_lru_percpu_hash);
+}
+
 static int
-create(const struct vm_map_attr *attr, bool per_cpu, struct vm_map **mapp,
-       struct vm_err *err)
+hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
+            struct vm_err *err)
 {
     uint32_t padded = (attr->value_size + 7) & ~7u;
+    uint32_t flags = is_lru(attr) ? FLAGS_LRU : FLAGS;
+    bool per_cpu = is_per_cpu(attr);
 
     if (!attr->key_size || attr->key_size > MAX_KEY || !attr->value_size
         || attr->value_size > UINT32_MAX / VM_MAX_CPUS / 2
-        || !attr->max_entries || attr->flags & ~FLAGS) {
+        || !attr->max_entries || attr->flags & ~flags) {
         return vm_err(err, -EINVAL, "hash %s: keys have 1 to %d bytes, "
                       "values at least 1, there is at least 1 entry, and "
                       "flags 0x%x are a subset of 0x%x",
                       attr->name ? attr->name : "", MAX_KEY, attr->flags,
-                      FLAGS);
+                      flags);
     }
 
     struct vm_hash *t = aligned_alloc(64, (sizeof *t + 63) & ~63ul);
@@ -201,6 +219,7 @@ create(const struct vm_map_attr *attr, bool per_cpu, struct vm_map **mapp,
         t->seed = (attr->flags & VM_MF_ZERO_SEED ? 0 : vm_hash_seed());
         t->value_off = (attr->key_size + 7) & ~7u;
         t->value_stride = per_cpu ? padded : 0;
+        t->lru = is_lru(attr);
         t->node_size = (offsetof(struct vm_hash_node, key) + t->value_off
                         + padded * (per_cpu ? vm_n_cpus : 1) + 15) & ~15u;
         atomic_flag_clear(&t->free_lock);
@@ -213,20 +232,6 @@ create(const struct vm_map_attr *attr, bool per_cpu, struct vm_map **mapp,
     }
     *mapp = &t->map;
     return 0;
-}
-
-static int
-hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
-            struct vm_err *err)
-{
-    return create(attr, false, mapp, err);
-}
-
-static int
-percpu_hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
-                   struct vm_err *err)
-{
-    return create(attr, true, mapp, err);
 }
 
 static void
@@ -294,7 +299,13 @@ hash_lookup_hash(struct vm_map *map, const void *key, uint64_t hash)
     const struct vm_hash *t = hash_cast(map);
     struct vm_hash_node *node = vm_hash_find(t, key, hash);
 
-    return node ? node->key + t->value_off : NULL;
+    if (!node) {
+        return NULL;
+    }
+    if (t->lru && !atomic_load_explicit(&node->used, memory_order_relaxed)) {
+        atomic_store_explicit(&node->used, 1, memory_order_relaxed);
+    }
+    return node->key + t->value_off;
 }
 
 static void *
@@ -392,14 +403,57 @@ relink(_Atomic uint64_t *bucket, uint64_t head, _Atomic uint64_t *link,
     }
 }
 
+/* Takes one node that was not looked up lately out of an LRU table. */
+static void
+evict(struct vm_hash *t)
+{
+    for (uint64_t n = 0; n <= 2 * t->bucket_mask + 1; n++) {
+        uint64_t i = atomic_fetch_add_explicit(&t->hand, 1,
+                                               memory_order_relaxed);
+        _Atomic uint64_t *bucket = &t->buckets[i & t->bucket_mask];
+        _Atomic uint64_t *link = bucket;
+        struct vm_hash_node *node;
+
+        if (!atomic_load_explicit(bucket, memory_order_relaxed)) {
+            continue;
+        }
+
+        uint64_t head = bucket_lock(bucket);
+        while ((node = node_of(get(link)))
+               && atomic_exchange_explicit(&node->used, 0,
+                                           memory_order_relaxed)) {
+            link = &node->next;
+        }
+        if (node) {
+            relink(bucket, head, link, get(&node->next));
+            atomic_fetch_sub(&t->count, 1);
+            node_retire(node);
+            return;
+        }
+        bucket_unlock(bucket, head);
+    }
+}
+
+static int update_once(struct vm_hash *, const void *key,
+                       const struct fill *, uint64_t flags);
+
 static int
 update(struct vm_hash *t, const void *key, const struct fill *fill,
        uint64_t flags)
 {
-    if (flags > VM_EXIST) {
-        return -EINVAL;
-    }
+    int error = flags > VM_EXIST ? -EINVAL : update_once(t, key, fill, flags);
 
+    for (int i = 0; error == -E2BIG && t->lru && i < EVICT_TRIES; i++) {
+        evict(t);
+        error = update_once(t, key, fill, flags);
+    }
+    return error;
+}
+
+static int
+update_once(struct vm_hash *t, const void *key, const struct fill *fill,
+            uint64_t flags)
+{
     uint64_t hash = vm_hash_key(t, key);
     _Atomic uint64_t *bucket = &t->buckets[hash & t->bucket_mask];
     struct vm_hash_node *node = node_alloc(t);
@@ -435,6 +489,7 @@ update(struct vm_hash *t, const void *key, const struct fill *fill,
 
     node->hash = hash;
     node->table = t;
+    atomic_store_explicit(&node->used, 0, memory_order_relaxed);
     memcpy(node->key, key, t->map.key_size);
     node_fill(t, node, old, fill);
     atomic_store_explicit(&node->next, old ? get(&old->next)
@@ -541,38 +596,42 @@ hash_count(const struct vm_map *map)
     return atomic_load(&hash_cast(map)->count);
 }
 
+#define HASH_OPS(ID, CAPS)                                                    \
+    .name = #ID,                                                              \
+    .number = VM_MAP_##ID,                                                    \
+    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE         \
+            | VM_MAP_CAP_HASH | CAPS,                                         \
+    .create = hash_create,                                                    \
+    .destroy = hash_destroy,                                                  \
+    .update = hash_update,                                                    \
+    .delete = hash_delete,                                                    \
+    .hash = hash_hash,                                                        \
+    .next_key = hash_next_key,                                                \
+    .memory = hash_memory,                                                    \
+    .count = hash_count
+
+#define SHARED_OPS                                                            \
+    .lookup = hash_lookup,                                                    \
+    .lookup_hash = hash_lookup_hash
+
+#define PERCPU_OPS                                                            \
+    .lookup = percpu_lookup,                                                  \
+    .lookup_hash = percpu_lookup_hash,                                        \
+    .read = percpu_read,                                                      \
+    .write = percpu_write
+
 const struct vm_map_ops vm_map_ops_hash = {
-    .name = "hash",
-    .number = VM_MAP_hash,
-    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE
-            | VM_MAP_CAP_HASH,
-    .create = hash_create,
-    .destroy = hash_destroy,
-    .lookup = hash_lookup,
-    .update = hash_update,
-    .delete = hash_delete,
-    .hash = hash_hash,
-    .lookup_hash = hash_lookup_hash,
-    .next_key = hash_next_key,
-    .memory = hash_memory,
-    .count = hash_count,
+    HASH_OPS(hash, 0), SHARED_OPS,
+};
+
+const struct vm_map_ops vm_map_ops_lru_hash = {
+    HASH_OPS(lru_hash, 0), SHARED_OPS,
 };
 
 const struct vm_map_ops vm_map_ops_percpu_hash = {
-    .name = "percpu_hash",
-    .number = VM_MAP_percpu_hash,
-    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE
-            | VM_MAP_CAP_HASH | VM_MAP_CAP_PER_CPU,
-    .create = percpu_hash_create,
-    .destroy = hash_destroy,
-    .lookup = percpu_lookup,
-    .update = hash_update,
-    .delete = hash_delete,
-    .hash = hash_hash,
-    .lookup_hash = percpu_lookup_hash,
-    .read = percpu_read,
-    .write = percpu_write,
-    .next_key = hash_next_key,
-    .memory = hash_memory,
-    .count = hash_count,
+    HASH_OPS(percpu_hash, VM_MAP_CAP_PER_CPU), PERCPU_OPS,
+};
+
+const struct vm_map_ops vm_map_ops_lru_percpu_hash = {
+    HASH_OPS(lru_percpu_hash, VM_MAP_CAP_PER_CPU), PERCPU_OPS,
 };

@@ -12,7 +12,10 @@
  * reader never sees half of a value.
  *
  * Nodes come from a slab made with the map (unless VM_MF_NO_PREALLOC), or
- * from malloc() when the slab's are all used or waiting for readers. */
+ * from malloc() when the slab's are all used or waiting for readers.
+ *
+ * A full LRU table evicts by a clock: its hand goes from bucket to bucket
+ * and takes the first node that was not looked up since it last came by. */
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -24,15 +27,11 @@ struct vm_hash_node {
     _Atomic uint64_t next;      /* Tagged. */
     uint32_t hash;              /* Low half. */
     uint16_t on_heap;           /* From malloc(). */
-    _Atomic uint8_t used;       /* LRU: looked up since the clock's hand
-                                 * passed. */
-    uint8_t dead;               /* LRU: unlinked (under the LRU's lock). */
+    _Atomic uint8_t used;       /* LRU: looked up since the hand passed. */
     struct vm_hash *table;
     uint8_t key[] __attribute__((aligned(8)));  /* Then the value, aligned
                                                  * to 8. */
 };
-
-struct vm_hash_lru;
 
 struct vm_hash {
     struct vm_map map;
@@ -43,9 +42,10 @@ struct vm_hash {
     uint32_t value_stride;      /* Per-CPU kinds: bytes between CPUs' values;
                                  * others: 0. */
     uint32_t node_size;
-    struct vm_hash_lru *lru;
+    bool lru;
 
     _Alignas(64) atomic_size_t count;
+    _Atomic uint64_t hand;      /* LRU: the bucket to look at next. */
     atomic_flag free_lock;
     struct vm_hash_node *free_nodes;    /* Linked by 'next', untagged. */
     atomic_uint storage_refs;   /* The map, and nodes that wait for readers. */
