@@ -111,6 +111,9 @@ vsctl_create(int argc, char *argv[], struct vsctl_options *options,
     v->args = args;
     v->commands = commands;
     v->n_commands = n_commands;
+    /* Nothing to apply.  (In an empty database even these insert a row.) */
+    v->options.wait = (options->wait && !options->dry_run
+                       && vsctl_is_write(v));
     v->phase = CONNECT;
     v->deadline = (options->retry || options->timeout
                    ? LLONG_MAX : time_msec() + ANSWER_MS);
@@ -300,8 +303,7 @@ step_connect(struct vsctl *v)
 {
     if (ovsdb_idl_get_seqno(v->idl) != v->seqno) {
         bool probe = (v->options.wait && !v->options.retry
-                      && !v->options.dry_run && !v->probed
-                      && vsctl_is_write(v));
+                      && !v->probed);
 
         v->seqno = ovsdb_idl_get_seqno(v->idl);
         v->phase = probe ? PROBE : EXECUTE;
@@ -404,7 +406,9 @@ run_command(struct vsctl *v, struct ctl_command *c)
     char *error;
 
     ctl_context_init_command(ctx, c, last);
-    c->syntax->run(ctx);
+    if (c->syntax->run) {
+        c->syntax->run(ctx);
+    }
     error = ctx->error;
     ctx->error = NULL;
     ctl_context_done_command(ctx, c);
