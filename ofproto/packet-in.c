@@ -76,7 +76,7 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         .packet = upcall->packet,
         .flow = upcall->flow,
         .table_id = upcall->table_id,
-        .cookie = (OVS_FORCE ovs_be64) upcall->cookie,
+        .cookie = htonll(upcall->cookie),
     };
 
     if (block) {
@@ -126,7 +126,7 @@ invalid_ttl_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         .flow = upcall->flow,
         .reason = OFPR_INVALID_TTL,
         .table_id = upcall->table_id,
-        .cookie = (OVS_FORCE ovs_be64) upcall->cookie,
+        .cookie = htonll(upcall->cookie),
         .max_len = UINT16_MAX,
     };
 

@@ -22,6 +22,8 @@
 
 VLOG_DEFINE_THIS_MODULE(of_provider);
 
+enum { WARP_STEP_MS = 10 };
+
 struct dp *of_dp;
 
 static enum dp_mode mode = DP_THREADED;
@@ -83,6 +85,11 @@ static void
 type_wait(const char *type)
 {
     if (of_type_is_first(type)) {
+        if (of_dummies_enabled()) {
+            /* The command time/warp advances one step each time the main
+             * loop comes round; in OVS other threads keep it turning. */
+            poll_timer_wait(WARP_STEP_MS);
+        }
         dp_wait(of_dp);
         seq_wait(of_changes_seq(), changes_seqno);
     }
