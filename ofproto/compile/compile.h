@@ -56,12 +56,17 @@ struct of_pipeline;
 struct of_table;
 struct ofpact;
 struct rule;
+struct vm_backend;
 struct vm_ventry;
 
 /* Process: call once, before the first pipeline; registers the command
  * pipeline/show. */
 void of_compile_init(struct dp *);
 void of_compile_destroy(void);
+
+/* What makes native code of generated programs from now on; null (the
+ * default): they run in the interpreter.  Before the first bridge. */
+void of_load_set_backend(const struct vm_backend *);
 
 /* To be called from the provider's run(): follows what OVS changes without
  * telling a provider (vlan-limit). */

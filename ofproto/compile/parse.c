@@ -13,6 +13,7 @@
 #include "datapath/dp.h"
 #include "ofproto/compile/actions.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/load.h"
 #include "vm/emit.h"
 
 /* Registers:
@@ -367,10 +368,8 @@ of_parse_make(enum of_parse_level level, int vlan_limit,
     static const char *const names[] = { "none", "L2", "L3", "L4" };
     struct parse p = { .level = level, .vlan_limit = vlan_limit };
     struct vm_emit *e = &p.e;
-    struct vm_prog_attr attr;
     char name[32];
 
-    memset(&attr, 0, sizeof attr);
     vm_emit_init(e);
     p.done = vm_label(e);
     p.helper = vm_label(e);
@@ -397,12 +396,7 @@ of_parse_make(enum of_parse_level level, int vlan_limit,
     of_emit_goto(e, DP_SLOT_TABLE);
 
     snprintf(name, sizeof name, "parse-%s-%d", names[level], vlan_limit);
-    attr.name = name;
-    attr.type = dp_bridge_prog_type();
-    int error = vm_emit_finish(e, &attr, err);
-    if (!error) {
-        error = vm_prog_load(&attr, progp, err);
-    }
+    int error = of_load(e, name, progp, err);
     vm_emit_uninit(e);
     return error;
 }

@@ -12,6 +12,7 @@
 #include "util.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/actions.h"
+#include "ofproto/compile/load.h"
 #include "vm/map.h"
 #include "vm/prog.h"
 
@@ -55,23 +56,16 @@ int
 of_segments_add(struct of_segments *segments, uint32_t slot,
                 struct vm_emit *e)
 {
-    struct vm_prog_attr attr;
     struct vm_err err;
     char name[32];
     int error;
 
-    memset(&attr, 0, sizeof attr);
     snprintf(name, sizeof name, "action-%"PRIu32, slot);
-    attr.name = name;
-    attr.type = dp_bridge_prog_type();
     for (size_t i = 0; i < segments->n; i++) {
         struct of_segment *s = &segments->s[i];
 
         if (s->slot == slot) {
-            error = vm_emit_finish(e, &attr, &err);
-            if (!error) {
-                error = vm_prog_load(&attr, &s->prog, &err);
-            }
+            error = of_load(e, name, &s->prog, &err);
             if (error) {
                 VLOG_ERR_RL(&rl, "cannot load action program: %s", err.text);
             }

@@ -14,6 +14,7 @@
 #include "datapath/dp.h"
 #include "ofproto/compile/actions.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/load.h"
 #include "ofproto/compile/match.h"
 #include "ofproto/compile/shape.h"
 #include "vm/emit.h"
@@ -44,17 +45,9 @@ emit_miss(struct vm_emit *e, uint8_t table_id)
 static int
 load(struct vm_emit *e, const char *name, struct vm_prog **progp)
 {
-    struct vm_prog_attr attr;
     struct vm_err err;
-    int error;
+    int error = of_load(e, name, progp, &err);
 
-    memset(&attr, 0, sizeof attr);
-    attr.name = name;
-    attr.type = dp_bridge_prog_type();
-    error = vm_emit_finish(e, &attr, &err);
-    if (!error) {
-        error = vm_prog_load(&attr, progp, &err);
-    }
     if (error) {
         VLOG_ERR_RL(&rl, "cannot load %s: %s", name, err.text);
     }
