@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "command-line.h"
 #include "daemon.h"
@@ -32,6 +33,8 @@
 #include "unixctl.h"
 #include "util.h"
 #include "vswitchd/bridge.h"
+#include "jit/jit.h"
+#include "ofproto/compile/compile.h"
 #include "ofproto/of.h"
 #include "utilities/daemon-check.h"
 #include "utilities/db-server.h"
@@ -45,6 +48,8 @@ struct settings {
     const char *db_file;        /* Serve this file; NULL: another server. */
     const char *unixctl;        /* Control socket; NULL: the default one. */
     bool lock_memory;
+    bool interpret;             /* No native code. */
+    bool perf_map;              /* Name native code for perf(1). */
 };
 
 /* What the command "exit" asked for. */
@@ -56,6 +61,7 @@ struct exit_request {
 static void parse_options(int argc, char *argv[], struct settings *);
 static void lock_memory(void);
 static struct db_server *start_database(const struct settings *);
+static void choose_engine(const struct settings *);
 static void run_once(struct unixctl_server *, struct db_server *);
 static void wait_once(struct unixctl_server *, struct db_server *);
 static unixctl_cb_func cmd_exit;
@@ -91,6 +97,7 @@ main(int argc, char *argv[])
     }
     unixctl_command_register("exit", "[--cleanup]", 0, 1, cmd_exit, &request);
     db = start_database(&settings);
+    choose_engine(&settings);
     bridge_init(settings.remote);
     free(settings.remote);
 
@@ -165,6 +172,26 @@ lock_memory(void)
     }
 }
 
+/* Native code where this machine has a back end. */
+static void
+choose_engine(const struct settings *settings)
+{
+    const struct vm_backend *backend = settings->interpret ? NULL
+                                       : jit_backend();
+
+    of_load_set_backend(backend);
+    VLOG_INFO("programs run %s", backend ? "as native code"
+                                         : "in the interpreter");
+    if (settings->perf_map) {
+        int error = backend ? jit_perf_map_enable() : -ENOTSUP;
+
+        if (error) {
+            ovs_fatal(-error, "--perf-map: /tmp/perf-%ld.map",
+                      (long) getpid());
+        }
+    }
+}
+
 /* Returns NULL if another process serves the database. */
 static struct db_server *
 start_database(const struct settings *settings)
@@ -210,6 +237,11 @@ usage(void)
            "usage: bvs-vswitchd [OPTIONS] [DATABASE]\n"
            "where DATABASE is the socket of an OVSDB server\n"
            "      (default: \"unix:%s/db.sock\").\n"
+           "\nEngine options:\n"
+           "  --engine=ENGINE         \"native\" (the default) or "
+           "\"interpreter\"\n"
+           "  --perf-map              name native code for perf(1) in "
+           "/tmp/perf-PID.map\n"
            "\nDatabase options:\n"
            "  --db-file=FILE          serve DATABASE from FILE, which is made "
            "if missing\n", ovs_rundir());
@@ -240,6 +272,8 @@ print_version(void)
 
 enum {
     OPT_DB_FILE = UCHAR_MAX + 1,
+    OPT_ENGINE,
+    OPT_PERF_MAP,
     OPT_MLOCKALL,
     OPT_UNIXCTL,
     OPT_ENABLE_DUMMY,
@@ -256,6 +290,8 @@ enum {
 
 static const struct option long_options[] = {
     { "db-file", required_argument, NULL, OPT_DB_FILE },
+    { "engine", required_argument, NULL, OPT_ENGINE },
+    { "perf-map", no_argument, NULL, OPT_PERF_MAP },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { "mlockall", no_argument, NULL, OPT_MLOCKALL },
@@ -274,12 +310,23 @@ static const struct option long_options[] = {
 };
 
 static void
+set_engine(struct settings *settings, const char *engine)
+{
+    settings->interpret = !strcmp(engine, "interpreter");
+    if (!settings->interpret && strcmp(engine, "native")) {
+        ovs_fatal(0, "--engine=%s: expected native or interpreter", engine);
+    }
+}
+
+static void
 handle_option(int c, struct settings *settings)
 {
     switch (c) {
     case 'h': usage();
     case 'V': print_version();
     case OPT_DB_FILE: settings->db_file = optarg; break;
+    case OPT_ENGINE: set_engine(settings, optarg); break;
+    case OPT_PERF_MAP: settings->perf_map = true; break;
     case OPT_MLOCKALL: settings->lock_memory = true; break;
     case OPT_UNIXCTL: settings->unixctl = optarg; break;
     case OPT_ENABLE_DUMMY: dummy_enable(optarg); break;
