@@ -46,34 +46,44 @@ dp_aset_write(struct dp_aset *aset, enum dp_aset_kind kind, uint32_t slot,
     return true;
 }
 
-const struct dp_aset_entry *
-dp_aset_next(struct dp_aset *aset)
+/* Moves 'set' to 'running', if it has anything to execute. */
+static bool
+start_walk(struct dp_aset *set, struct dp_aset *running)
 {
-    if (!aset->walking) {
-        uint32_t final = aset->present & FINAL_KINDS;
+    uint32_t final = set->present & FINAL_KINDS;
 
-        if (!final) {
-            dp_aset_clear(aset);
-            return NULL;
-        }
-        /* Keep the first of the final kinds. */
-        aset->present &= ~FINAL_KINDS;
-        aset->present |= final & -final;
-        aset->walking = true;
-        aset->next_kind = 0;
-        aset->next_set = 0;
+    if (!final) {
+        dp_aset_clear(set);
+        return false;
     }
+    dp_aset_copy(running, set);
+    dp_aset_clear(set);
 
-    for (; aset->next_kind < DP_N_ASET_KINDS; aset->next_kind++) {
-        if (!(aset->present & (1u << aset->next_kind))) {
+    /* Keep the first of the final kinds. */
+    running->present &= ~FINAL_KINDS;
+    running->present |= final & -final;
+    running->walking = true;
+    running->next_kind = 0;
+    running->next_set = 0;
+    return true;
+}
+
+const struct dp_aset_entry *
+dp_aset_next(struct dp_aset *set, struct dp_aset *running)
+{
+    if (!running->walking && !start_walk(set, running)) {
+        return NULL;
+    }
+    for (; running->next_kind < DP_N_ASET_KINDS; running->next_kind++) {
+        if (!(running->present & (1u << running->next_kind))) {
             continue;
-        } else if (aset->next_kind != DP_ASET_SET) {
-            return &aset->single[aset->next_kind++];
-        } else if (aset->next_set < aset->n_sets) {
-            return &aset->sets[aset->next_set++];
+        } else if (running->next_kind != DP_ASET_SET) {
+            return &running->single[running->next_kind++];
+        } else if (running->next_set < running->n_sets) {
+            return &running->sets[running->next_set++];
         }
     }
-    dp_aset_clear(aset);
+    dp_aset_clear(running);
     return NULL;
 }
 

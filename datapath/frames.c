@@ -51,6 +51,8 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
     save->ctx = *ctx;
     save->nd_base = cold->nd_base;
     dp_aset_copy(&save->aset, &cold->aset);
+    dp_aset_copy(&save->running, &cold->running);
+    dp_aset_clear(&cold->running);
     cold->bufs[cold->buf].n_saves++;
     return true;
 }
@@ -68,6 +70,7 @@ restore_save(struct dp_ctx *ctx)
     cold->buf = save->buf;
     cold->bufs[cold->buf].n_saves--;
     dp_aset_copy(&cold->aset, &save->aset);
+    dp_aset_copy(&cold->running, &save->running);
 }
 
 uint32_t
@@ -84,10 +87,18 @@ dp_frames_end(struct dp_ctx *ctx)
     /* The action set is executed when the action lists are through, and by a
      * clone at its end. */
     top = cold->n_frames ? &cold->frames[cold->n_frames - 1] : NULL;
-    if ((!top || top->clone) && (entry = dp_aset_next(&cold->aset))) {
-        ctx->hit = entry->hit;
-        ctx->table_id = entry->table_id;
-        return DP_HIT_SLOT(entry->hit);
+    if (!top || top->clone) {
+        bool was_running = cold->running.walking;
+
+        entry = dp_aset_next(&cold->aset, &cold->running);
+        if (entry) {
+            cold->in_action_set = true;
+            ctx->hit = entry->hit;
+            ctx->table_id = entry->table_id;
+            return DP_HIT_SLOT(entry->hit);
+        } else if (was_running) {
+            cold->in_action_set = false;
+        }
     }
     if (!top) {
         return 0;
@@ -114,6 +125,7 @@ dp_frames_exit(struct dp_ctx *ctx)
     }
     cold->n_frames = 0;
     dp_aset_clear(&cold->aset);
+    dp_aset_clear(&cold->running);
 }
 
 bool

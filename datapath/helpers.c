@@ -154,7 +154,7 @@ HELPER(controller)
     node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true,
                            (const void *) (uintptr_t) r2, r3);
     if (node) {
-        node->up.arg[1] = ctx->cold->aset.walking;
+        node->up.arg[1] = ctx->cold->in_action_set;
     }
     if (!dp_ctx_queue_upcall(ctx, node)) {
         dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);
@@ -238,6 +238,15 @@ HELPER(aset_write)
 HELPER(aset_clear)
 {
     dp_aset_clear(&to_ctx(r1)->cold->aset);
+    return 0;
+}
+
+HELPER(aset_stop)
+{
+    struct dp_cold *cold = to_ctx(r1)->cold;
+
+    dp_aset_clear(&cold->running);
+    cold->in_action_set = false;
     return 0;
 }
 

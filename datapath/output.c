@@ -111,7 +111,7 @@ dp_output(struct dp_ctx *ctx, uint32_t ofp_port, uint32_t max_len)
         node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true, NULL, 0);
         if (node) {
             node->up.arg[0] = max_len;
-            node->up.arg[1] = ctx->cold->aset.walking;
+            node->up.arg[1] = ctx->cold->in_action_set;
         }
         if (!dp_ctx_queue_upcall(ctx, node)) {
             dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);

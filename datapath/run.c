@@ -178,6 +178,8 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge,
     cold->n_frames = 0;
     cold->n_saves = 0;
     dp_aset_clear(&cold->aset);
+    dp_aset_clear(&cold->running);
+    cold->in_action_set = false;
     memset(cold->upcalls_pending, 0, sizeof cold->upcalls_pending);
     cold->buf = dp_run_add_buf(cold, packet);
 

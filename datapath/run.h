@@ -45,7 +45,7 @@ struct dp_aset_entry {
     uint8_t table_id;
 };
 
-/* The action set, and how far its execution is. */
+/* An action set; of one that is being executed, how far that is. */
 struct dp_aset {
     uint32_t present;           /* Bit set of enum dp_aset_kind. */
     uint16_t n_sets;
@@ -68,7 +68,7 @@ struct dp_save {
     uint32_t buf;
     struct dp_nd_base nd_base;
     struct dp_ctx ctx;
-    struct dp_aset aset;
+    struct dp_aset aset, running;
 };
 
 struct dp_buf {
@@ -112,7 +112,11 @@ struct dp_cold {
     size_t n_upcalls, allocated_upcalls;
     uint32_t upcalls_pending[DP_N_UPCALLS];
 
-    struct dp_aset aset;
+    /* What write_actions gathers, and what is being executed of it: tables
+     * that the execution resubmits to write to a new set. */
+    struct dp_aset aset, running;
+    bool in_action_set;         /* As OVS's xlate knows it, for reasons of
+                                 * packet-ins. */
     uint32_t n_frames, n_saves;
     struct dp_frame frames[DP_MAX_FRAMES];
     struct dp_save *saves;      /* DP_MAX_FRAMES; touched when used. */
@@ -156,7 +160,8 @@ bool dp_aset_write(struct dp_aset *, enum dp_aset_kind, uint32_t slot,
                    uint64_t hit, uint8_t table_id);
 /* The next contribution in order of execution, or null at the end, when the
  * set is empty again. */
-const struct dp_aset_entry *dp_aset_next(struct dp_aset *);
+const struct dp_aset_entry *dp_aset_next(struct dp_aset *set,
+                                         struct dp_aset *running);
 void dp_aset_copy(struct dp_aset *dst, const struct dp_aset *src);
 
 /* output.c */

@@ -94,7 +94,7 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
     /* OpenFlow before 1.3 does not know explicit misses, before 1.4 no action
      * sets; connmgr writes OFPR_ACTION for those. */
     if (in.reason == OFPR_ACTION) {
-        if (upcall->arg[1]) {
+        if (upcall->arg[1] && (!block || block->output)) {
             in.reason = OFPR_ACTION_SET;
         } else if (from_table_miss_rule(bridge, upcall)) {
             in.reason = OFPR_EXPLICIT_MISS;

@@ -24,7 +24,8 @@ struct of_controller_block {
     uint16_t max_len;           /* Bytes of the packet to send. */
     uint16_t controller_id;
     uint8_t reason;             /* OFPR_*. */
-    uint8_t pad;
+    uint8_t output;             /* 1: by output:controller, which in an action
+                                 * set gives the reason OFPR_ACTION_SET. */
     uint16_t userdata_len;
     uint8_t userdata[];
 };

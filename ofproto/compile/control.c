@@ -235,7 +235,7 @@ dec_ttl_emit(struct of_gen *g, const struct ofpact *a)
         }
     }
     if (g->in_set) {
-        of_gen_call(g, DP_HELPER_ASET_CLEAR);
+        of_gen_call(g, DP_HELPER_ASET_STOP);
     }
     of_gen_end(g);
     vm_bind(e, done);

@@ -129,7 +129,8 @@ output_plan(struct of_plan *p, const struct ofpact *a)
     } else if (kind == PORT_CONTROLLER) {
         const struct of_controller_block block = {
             .max_len = output->max_len,
-            .reason = p->in_set ? OFPR_ACTION_SET : OFPR_ACTION,
+            .reason = OFPR_ACTION,
+            .output = 1,
         };
 
         of_plan_controller(p, &block, NULL);

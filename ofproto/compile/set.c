@@ -128,6 +128,7 @@ static enum piece_write
 set_piece(const struct set *s, int i, uint8_t add[8], uint8_t keep[8])
 {
     const struct of_piece *p = &s->f->pieces[i];
+    uint8_t value_bits[8];      /* What a field with OF_FF_WHOLE keeps. */
     struct flow flow;
     bool whole;
 
@@ -151,8 +152,17 @@ set_piece(const struct set *s, int i, uint8_t add[8], uint8_t keep[8])
     } else if (is_all_zeros(keep, p->size)) {
         return PIECE_NONE;
     }
+    memset(value_bits, 0xff, sizeof value_bits);
+    if (s->f->flags & OF_FF_WHOLE) {
+        union mf_value ones;
+
+        memset(&ones, 0xff, sizeof ones);
+        memset(&flow, 0, sizeof flow);
+        mf_set_flow_value(s->f->mf, &ones, &flow);
+        piece_bits(p, &flow, value_bits);
+    }
     for (int j = 0; j < p->size; j++) {
-        keep[j] = ~keep[j];
+        keep[j] = ~keep[j] & value_bits[j];
     }
     return PIECE_PARTIAL;
 }

@@ -146,10 +146,16 @@ strip_vlan_emit(struct of_gen *g, const struct ofpact *a)
 {
     struct vm_emit *e = &g->e;
     vm_label_t no = vm_label(e);
+    vm_label_t two = vm_label(e);
 
     of_emit_prereqs(e, MFP_VLAN_VID, no);
     vm_emit_ld(e, 8, VM_R0, VM_R6, TPID);
     vm_emit_alui(e, VM_RSH, VM_R0, 32);
+    vm_emit_jcci(e, VM_JSET, VM_R0, (uint32_t) htons(VLAN_CFI) << 16, two);
+    /* Only one tag; the inner half may be one that set_field has made
+     * invalid, and stays. */
+    vm_emit_alui(e, VM_LSH, VM_R0, 32);
+    vm_bind(e, two);
     vm_emit_st(e, 8, VM_R6, TPID, VM_R0);
     of_emit_dirty(e, DP_DIRTY_VLAN);
     vm_bind(e, no);
