@@ -87,15 +87,17 @@ dpif_bond_stats_get(struct dpif *dpif OVS_UNUSED, uint32_t bond_id OVS_UNUSED,
     return EOPNOTSUPP;
 }
 
-/* dpif-netlink.h: netdev-linux asks the kernel's datapath for statistics of
- * its vports; there is none. */
+/* dpif-netlink.h: netdev-linux asks the kernel's datapath for the network
+ * namespace and the statistics of its vports.  ENOENT is what it gets where
+ * the kernel has no such datapath; any other error would make it take the
+ * device for one in another namespace. */
 
 int
 dpif_netlink_vport_get(const char *name OVS_UNUSED,
                        struct dpif_netlink_vport *reply OVS_UNUSED,
                        struct ofpbuf **bufp OVS_UNUSED)
 {
-    return EOPNOTSUPP;
+    return ENOENT;
 }
 
 /* ofproto-dpif-rid.h: no packet recirculates. */

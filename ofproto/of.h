@@ -75,6 +75,7 @@ struct of_port {
     struct ofport up;
     struct dp_port *dpp;            /* Owned; null once it has left. */
     struct netdev *netdev;          /* The device that dpp uses. */
+    int ifindex;                    /* Its index, or negative. */
     struct of_bundle *bundle;       /* l2.h; null if in none. */
     struct ovs_list bundle_node;    /* In the bundle's list of ports. */
     bool may_enable;                /* Live: carrier and (later) BFD, CFM. */

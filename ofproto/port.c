@@ -304,6 +304,7 @@ of_port_construct(struct ofport *ofport)
         return error;
     }
     port->netdev = ofport->netdev;
+    port->ifindex = netdev_get_ifindex(ofport->netdev);
     update_flags(port);
     return 0;
 }
@@ -356,11 +357,45 @@ of_port_reconfigured(struct ofport *ofport,
     of_port_run(port);
 }
 
+/* A device that was unplugged and has come back is another one, by its index,
+ * under the same name: what the datapath has open belongs to the first. */
+static void
+follow_device(struct of_port *port)
+{
+    int ifindex = netdev_get_ifindex(port->up.netdev);
+    const char *name = netdev_get_name(port->up.netdev);
+
+    if (ifindex > 0 && port->ifindex > 0 && ifindex != port->ifindex) {
+        struct of_bridge *bridge = of_bridge_cast(port->up.ofproto);
+        int error;
+
+        VLOG_INFO("%s: device of port %s has come back",
+                  bridge->dpif.up.name, name);
+        if (port->dpp) {
+            dp_port_del(port->dpp);
+            port->dpp = NULL;
+        }
+        error = -dp_port_add(bridge->dpb, port->up.netdev,
+                             ofp_to_u16(port->up.ofp_port), &port->dpp);
+        if (error) {
+            VLOG_WARN_RL(&rl, "%s: device of port %s cannot be used (%s)",
+                         bridge->dpif.up.name, name, ovs_strerror(error));
+        }
+        port->netdev = port->up.netdev;
+        update_flags(port);
+        of_l2_port_changed(port);
+    }
+    if (ifindex > 0) {
+        port->ifindex = ifindex;
+    }
+}
+
 void
 of_port_run(struct of_port *port)
 {
     bool enable = netdev_get_carrier(port->up.netdev);
 
+    follow_device(port);
     if (port->up.may_enable != enable) {
         ofproto_port_set_enable(&port->up, enable);
         of_l2_port_changed(port);
