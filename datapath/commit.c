@@ -108,21 +108,27 @@ commit_arp(struct dp_ctx *ctx, union dp_key_nw nw)
 }
 
 /* The link-layer address option that OVS writes to: the first one of either
- * type, or null. */
-static const struct ovs_nd_lla_opt *
-nd_option(const struct dp_packet *packet)
+ * type, or null.  OVS counts down by the length of the option that it comes
+ * to; so does this, but it does not read past the end. */
+static struct ovs_nd_lla_opt *
+nd_option(struct dp_packet *packet)
 {
-    const struct ovs_nd_msg *msg = dp_packet_l4(packet);
+    struct ovs_nd_msg *msg = dp_packet_l4(packet);
     int left = dp_packet_l4_size(packet) - (int) sizeof *msg;
-    const struct ovs_nd_lla_opt *opt = &msg->options[0];
+    struct ovs_nd_lla_opt *opt = &msg->options[0];
+    const char *end = (const char *) opt + left;
 
-    while (left >= ND_LLA_OPT_LEN && opt->len) {
+    while (left >= ND_LLA_OPT_LEN
+           && (const char *) opt + ND_LLA_OPT_LEN <= end && opt->len) {
         if ((opt->type == ND_OPT_SOURCE_LINKADDR
              || opt->type == ND_OPT_TARGET_LINKADDR) && opt->len == 1) {
             return opt;
         }
-        left -= opt->len * ND_LLA_OPT_LEN;
         opt += opt->len;
+        if ((const char *) opt + ND_LLA_OPT_LEN > end) {
+            break;
+        }
+        left -= opt->len * ND_LLA_OPT_LEN;
     }
     return NULL;
 }
@@ -180,9 +186,9 @@ commit_nd(struct dp_ctx *ctx)
     const struct nd_fields key = nd_fields(
         &ctx->key[DP_KEY_ND], &ctx->key[DP_KEY_ARP], ctx->key[DP_KEY_IGMP]);
     struct dp_packet *packet = ctx->packet;
-    const struct ovs_nd_lla_opt *opt;
-    struct eth_addr sll, tll;
+    struct ovs_nd_lla_opt *opt;
     struct nd_fields base;
+    struct ovs_nd_msg *msg;
 
     if (!dp_packet_get_nd_payload(packet)) {
         return;
@@ -196,10 +202,12 @@ commit_nd(struct dp_ctx *ctx)
     if (dp_packet_l4_size(packet) > sizeof(struct ovs_nd_msg)
         && (key.reserved != base.reserved
             || key.option_type != base.option_type)) {
-        const struct ovs_nd_msg *msg = dp_packet_l4(packet);
-        ovs_16aligned_be32 rso = msg->rso_flags;
-        uint8_t type = msg->options[0].type;
+        ovs_16aligned_be32 rso;
+        uint8_t type;
 
+        msg = dp_packet_l4(packet);
+        rso = msg->rso_flags;
+        type = msg->options[0].type;
         if (key.reserved != base.reserved) {
             put_16aligned_be32(&rso, key.reserved);
         }
@@ -214,17 +222,23 @@ commit_nd(struct dp_ctx *ctx)
         return;
     }
 
-    /* packet_set_nd() writes both addresses: give it what is there for the
-     * one that the key did not change. */
+    msg = dp_packet_l4(packet);
+    if (memcmp(&msg->target, &key.target, sizeof key.target)) {
+        packet_set_ipv6_addr(packet, IPPROTO_ICMPV6, msg->target.be32,
+                             &key.target, true);
+    }
     opt = nd_option(packet);
-    sll = tll = opt ? opt->mac : eth_addr_zero;
-    if (!eth_addr_equals(key.sll, base.sll)) {
-        sll = key.sll;
+    if (opt) {
+        bool source = opt->type == ND_OPT_SOURCE_LINKADDR;
+        const struct eth_addr *new = source ? &key.sll : &key.tll;
+        const struct eth_addr *old = source ? &base.sll : &base.tll;
+
+        if (!eth_addr_equals(*new, *old)) {
+            msg->icmph.icmp6_cksum = recalc_csum48(msg->icmph.icmp6_cksum,
+                                                   opt->mac, *new);
+            opt->mac = *new;
+        }
     }
-    if (!eth_addr_equals(key.tll, base.tll)) {
-        tll = key.tll;
-    }
-    packet_set_nd(packet, &key.target, sll, tll);
 }
 
 static void

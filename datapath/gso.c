@@ -64,7 +64,7 @@ find_headers(struct dp_gso *gso, uint8_t type, uint16_t l4_ofs)
         ofs += VLAN_HEADER_LEN;
     }
     ofs += sizeof dl_type;
-    if (l4_ofs < ofs + IP_HEADER_LEN || l4_ofs >= size) {
+    if (l4_ofs < ofs + IP_HEADER_LEN || l4_ofs >= size || l4_ofs % 2) {
         return -EINVAL;
     }
     gso->l3_ofs = ofs;

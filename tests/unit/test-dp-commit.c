@@ -217,6 +217,25 @@ static const struct {
     { MFF_ND_OPTIONS_TYPE, DP_DIRTY_ND },
 };
 
+/* Whether OVS's walk over ND's options leaves the packet. */
+static bool
+options_are_bad(const struct dp_packet *packet)
+{
+    const struct ovs_nd_msg *msg = dp_packet_l4(packet);
+    int left = dp_packet_l4_size(packet) - (int) sizeof *msg;
+    const struct ovs_nd_lla_opt *opt = &msg->options[0];
+    const char *end = (const char *) opt + left;
+
+    while (left >= ND_LLA_OPT_LEN && opt->len) {
+        opt += opt->len;
+        if ((const char *) opt + 2 > end) {
+            return true;
+        }
+        left -= opt->len * ND_LLA_OPT_LEN;
+    }
+    return false;
+}
+
 /* What OVS's writer of a header looks at without checking that it is there:
  * we leave such packets alone. */
 static bool
@@ -226,6 +245,7 @@ ovs_reads_past_end(const struct dp_packet *packet, const struct flow *flow,
     return (dirty & DP_DIRTY_ARP && !flow->nw_proto)
            || (dirty & DP_DIRTY_ND
                && (!dp_packet_get_nd_payload(packet)
+                   || options_are_bad(packet)
                    || dp_packet_l4_size(packet)
                       < sizeof(struct ovs_nd_msg) + 1));
 }
