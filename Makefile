@@ -126,6 +126,9 @@ $(filter-out %/bvs-bpf,$(PROGRAMS)): $(BUILD)/bin/%: \
 	@mkdir -p $(@D)
 	$(Q)$(link_all)
 
+# All its clocks stand still between packets (utilities/replay-clock.h).
+$(BUILD)/bin/bvs-replay: LDFLAGS += -Wl,--wrap=clock_gettime
+
 $(filter %/bvs-bpf,$(PROGRAMS)): $(BUILD)/obj/utilities/bvs-bpf.o \
 		$(filter %-util.a %-vm.a %-jit.a,$(LIBS_OURS))
 	@$(call say,LINK)

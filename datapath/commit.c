@@ -392,12 +392,8 @@ dp_commit(struct dp_ctx *ctx)
     if (OVS_LIKELY(!dirty)) {
         return 0;
     }
-    /* Programs may have parsed the packet themselves; before it is copied,
-     * so that the copy has it. */
-    ctx->packet->l2_5_ofs = ctx->l2_5_ofs;
-    ctx->packet->l3_ofs = ctx->l3_ofs;
-    ctx->packet->l4_ofs = ctx->l4_ofs;
-
+    /* A copy takes the offsets from the packet. */
+    dp_ctx_put_offsets(ctx);
     error = dp_ctx_unshare(ctx);
     if (error) {
         dp_ctx_fatal(ctx, DP_DROP_NO_MEMORY);

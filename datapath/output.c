@@ -167,6 +167,7 @@ dp_ctx_output_vlan(struct dp_ctx *ctx, uint32_t ofp_port, uint16_t tci)
     }
 
     /* packet-path exception: this output alone has another tag. */
+    dp_ctx_put_offsets(ctx);
     copy = dp_packet_clone_with_headroom(ctx->packet,
                                          dp_packet_headroom(ctx->packet));
     DP_WORKER_ADD(cold->worker, bufs_in, 1);

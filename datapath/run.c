@@ -100,6 +100,14 @@ dp_ctx_refresh(struct dp_ctx *ctx)
     ctx->l4_ofs = packet->l4_ofs;
 }
 
+void
+dp_ctx_put_offsets(struct dp_ctx *ctx)
+{
+    ctx->packet->l2_5_ofs = ctx->l2_5_ofs;
+    ctx->packet->l3_ofs = ctx->l3_ofs;
+    ctx->packet->l4_ofs = ctx->l4_ofs;
+}
+
 int
 dp_ctx_unshare(struct dp_ctx *ctx)
 {
@@ -243,6 +251,8 @@ dp_run_packet(struct dp_worker *worker, struct dp_bridge *bridge,
     }
     if (!bridge->conf.forwarding) {
         dp_ctx_fatal(ctx, DP_DROP_NOT_FORWARDING);
+    } else if (ctx->packet_size < ETH_HEADER_LEN) {
+        dp_ctx_fatal(ctx, DP_DROP_RUNT);
     } else if (!parse) {
         dp_ctx_fatal(ctx, DP_DROP_NO_PROGRAM);
     } else {

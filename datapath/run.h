@@ -140,6 +140,9 @@ uint64_t dp_ctx_cookie(const struct dp_ctx *);
 int dp_ctx_unshare(struct dp_ctx *);
 /* Takes data, data_end and offsets from the context's packet. */
 void dp_ctx_refresh(struct dp_ctx *);
+/* The other way round: programs may have parsed the packet themselves, and
+ * what changes or copies it needs the offsets. */
+void dp_ctx_put_offsets(struct dp_ctx *);
 /* Adds a buffer; returns its index. */
 uint32_t dp_run_add_buf(struct dp_cold *, struct dp_packet *);
 
