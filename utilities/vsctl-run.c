@@ -30,9 +30,6 @@ VLOG_DEFINE_THIS_MODULE(vsctl);
  * without --retry and --timeout. */
 #define ANSWER_MS 10000
 
-/* How long to wait at most for replies that do not matter. */
-#define LINGER_MS 1000
-
 /* The lock that a switch daemon holds in the database that it serves. */
 #define DAEMON_LOCK "ovs_vswitchd"
 
@@ -43,7 +40,6 @@ enum phase {
     COMMIT,                     /* Until the transaction is committed. */
     RETRY,                      /* Until the database changes; then again. */
     APPLY,                      /* Until the daemon has applied it. */
-    LINGER,                     /* Until no reply is on its way. */
     DONE,
 };
 
@@ -56,7 +52,7 @@ struct vsctl {
     enum phase phase;
     struct ovsdb_idl *idl;
     unsigned int seqno;         /* The database's, when last looked at. */
-    long long int deadline;     /* For CONNECT and LINGER. */
+    long long int deadline;     /* For CONNECT. */
     bool probed;
 
     /* The attempt under way, if 'txn'. */
@@ -77,9 +73,7 @@ static void step_probe(struct vsctl *);
 static void step_execute(struct vsctl *);
 static void step_commit(struct vsctl *);
 static void step_apply(struct vsctl *);
-static void step_linger(struct vsctl *);
 static void end_attempt(struct vsctl *);
-static void finish(struct vsctl *);
 static void fail(struct vsctl *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 static void add_message(struct vsctl *, const char *format, ...)
@@ -162,7 +156,7 @@ vsctl_run(struct vsctl *v)
     enum phase before;
 
     ovsdb_idl_run(v->idl);
-    if (v->phase < APPLY && !ovsdb_idl_is_alive(v->idl)) {
+    if (v->phase != APPLY && v->phase != DONE && !ovsdb_idl_is_alive(v->idl)) {
         int error = ovsdb_idl_get_last_error(v->idl);
 
         fail(v, "%s: database connection failed (%s)", v->options.db,
@@ -192,10 +186,6 @@ vsctl_run(struct vsctl *v)
             step_apply(v);
             break;
 
-        case LINGER:
-            step_linger(v);
-            break;
-
         case DONE:
             break;
         }
@@ -213,8 +203,7 @@ vsctl_wait(struct vsctl *v)
     ovsdb_idl_wait(v->idl);
     if (v->phase == COMMIT) {
         ovsdb_idl_txn_wait(v->txn);
-    } else if ((v->phase == CONNECT || v->phase == LINGER)
-               && v->deadline != LLONG_MAX) {
+    } else if (v->phase == CONNECT && v->deadline != LLONG_MAX) {
         poll_timer_wait_until(v->deadline);
     }
 }
@@ -255,31 +244,7 @@ fail(struct vsctl *v, const char *format, ...)
     va_end(args);
     end_attempt(v);
     v->status = EXIT_FAILURE;
-    finish(v);
-}
-
-/* Ends the command line.  A server that gets no rid of its reply to PROBE's
- * request complains in its log, so ask something else and wait until that is
- * answered. */
-static void
-finish(struct vsctl *v)
-{
-    if (v->probed && ovsdb_idl_is_alive(v->idl)) {
-        ovsdb_idl_set_lock(v->idl, DAEMON_LOCK);
-        v->deadline = time_msec() + LINGER_MS;
-        v->phase = LINGER;
-    } else {
-        v->phase = DONE;
-    }
-}
-
-static void
-step_linger(struct vsctl *v)
-{
-    if (ovsdb_idl_has_lock(v->idl) || ovsdb_idl_is_lock_contended(v->idl)
-        || !ovsdb_idl_is_alive(v->idl) || time_msec() >= v->deadline) {
-        v->phase = DONE;
-    }
+    v->phase = DONE;
 }
 
 static void
@@ -327,7 +292,7 @@ run_prerequisites(struct vsctl *v)
             }
             ctl_context_done(&v->context.base, c);
         }
-        if (v->phase >= LINGER) {
+        if (v->phase == DONE) {
             return;
         }
     }
@@ -455,7 +420,7 @@ run_command(struct vsctl *v, struct ctl_command *c)
     } else if (v->context.exit_status) {
         v->status = v->context.exit_status;
         end_attempt(v);
-        finish(v);
+        v->phase = DONE;
         return false;
     } else if (ctx->try_again) {
         end_attempt(v);
@@ -498,7 +463,7 @@ step_execute(struct vsctl *v)
     }
     vsctl_model_drop(&v->context.base);
     check_symbols(v);
-    if (v->phase == EXECUTE) {
+    if (v->phase != DONE) {
         v->phase = COMMIT;
     }
 }
@@ -535,7 +500,7 @@ finish_commands(struct vsctl *v)
 {
     struct vsctl_context *ctx = &v->context;
 
-    for (size_t i = 0; i < v->n_commands; i++) {
+    for (size_t i = 0; i < v->n_commands && v->phase != DONE; i++) {
         struct ctl_command *c = &v->commands[i];
 
         if (c->syntax->postprocess) {
@@ -583,15 +548,12 @@ step_commit(struct vsctl *v)
         }
         finish_commands(v);
         end_attempt(v);
-        if (v->phase != COMMIT) {
-            break;
-        } else if (v->options.wait && status == TXN_SUCCESS) {
+        if (v->phase != DONE) {
+            v->phase = (v->options.wait && status == TXN_SUCCESS
+                        ? APPLY : DONE);
             /* The change is made: losing the connection is no reason to give
              * up now. */
             ovsdb_idl_enable_reconnect(v->idl);
-            v->phase = APPLY;
-        } else {
-            finish(v);
         }
         break;
 

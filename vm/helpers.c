@@ -74,6 +74,13 @@ ktime_get_coarse_ns(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
     return clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
+/* Ticks of a kernel with HZ=250, the usual one. */
+static uint64_t
+jiffies64(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
+{
+    return clock_ns(CLOCK_MONOTONIC_COARSE) / 4000000;
+}
+
 /* xorshift64*, seeded per thread. */
 static uint64_t
 get_prandom_u32(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
@@ -216,6 +223,10 @@ static const struct vm_helper base[] = {
         .id = VM_HELPER_KTIME_GET_BOOT_NS,
         .name = "ktime_get_boot_ns",
         .fn = ktime_get_boot_ns,
+    }, {
+        .id = VM_HELPER_JIFFIES64,
+        .name = "jiffies64",
+        .fn = jiffies64,
     }, {
         .id = VM_HELPER_KTIME_COARSE_NS,
         .name = "ktime_get_coarse_ns",

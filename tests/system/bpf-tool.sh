@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# bvs-bpf's commands, on assembly, on an object and on a capture.
+
+cd "$TOP" || exit 1
+elf=tests/data/vm/elf/switch.o
+capture=tests/replay/captures/http.1.pcap
+failed=0
+
+# check NAME STATUS PATTERN COMMAND...: the command exits with STATUS, and its
+# output has PATTERN.
+check() {
+    name=$1 status=$2 pattern=$3
+    shift 3
+    "$@" >"$TMPDIR/out" 2>&1
+    got=$?
+    if [ $got -ne "$status" ]; then
+        echo "not ok bpf $name - exit status $got: $(head -1 "$TMPDIR/out")"
+        failed=1
+    elif ! grep -q -e "$pattern" "$TMPDIR/out"; then
+        echo "not ok bpf $name - no '$pattern': $(head -1 "$TMPDIR/out")"
+        failed=1
+    else
+        echo "ok bpf $name"
+    fi
+}
+
+plugin() {
+    echo "$1" | bvs-bpf plugin "$2" "$3"
+}
+
+cat >"$TMPDIR/drop-long.s" <<'END'
+; Drops what has more than 100 bytes.
+    r2 = *(u32 *)(r1 + 0)
+    r3 = *(u32 *)(r1 + 4)
+    r2 += 100
+    r0 = 2
+    if r3 <= r2 goto out
+    r0 = 1
+out:
+    exit
+END
+printf 'r0 = *(u8 *)(r1 + 99)\nexit\n' >"$TMPDIR/bad.s"
+printf 'r0 = 0\nr0 +\nexit\n' >"$TMPDIR/wrong.s"
+head -c 3000 $elf >"$TMPDIR/cut.o"
+
+check load 0 '^head: 68 instructions$' bvs-bpf load $elf
+check verify 0 '^head: 68 instructions, verified in' bvs-bpf verify $elf
+check verify-json 0 '"program": "head", "accepted": true' \
+    bvs-bpf verify $elf --json
+check verify-rejects 1 '^main: rejected: insn 0' \
+    bvs-bpf verify "$TMPDIR/bad.s"
+check maps 0 '^outer: array_of_maps, key 4, value 4, 3 entries' \
+    bvs-bpf maps $elf
+check disasm 0 'call tail_call' bvs-bpf disasm $elf --prog=head
+check asm 0 '^61 12 00 00 00 00 00 00$' bvs-bpf asm "$TMPDIR/drop-long.s"
+check asm-error 1 "wrong.s: line 2: expected" bvs-bpf asm "$TMPDIR/wrong.s"
+check cut-object 1 'cut off' bvs-bpf load "$TMPDIR/cut.o"
+check no-object 1 'No such file' bvs-bpf load "$TMPDIR/none.o"
+check no-command 1 "there is no command 'fly'" bvs-bpf fly
+check bench 0 '^interpret: ' \
+    bvs-bpf bench "$TMPDIR/drop-long.s" --repeat=1000
+
+# The verdicts are those of libpcap's filter, and out.pcap has what passed.
+long=$(bvs-bpf filter 'greater 101' --pcap=$capture |
+    sed -n 's/^accepted: //p')
+short=$(bvs-bpf filter 'less 100' --pcap=$capture | sed -n 's/^accepted: //p')
+for engine in checked interpret; do
+    check "run-$engine" 0 "^drop: $long\$" bvs-bpf run \
+        "$TMPDIR/drop-long.s" --engine=$engine --pcap=$capture \
+        -o "$TMPDIR/out.pcap"
+    check "run-$engine-passes" 0 "^packets: $short\$" \
+        bvs-bpf filter 'len >= 0' --pcap="$TMPDIR/out.pcap"
+    check "set-$engine" 0 '^r0: 1 (drop)' bvs-bpf run $elf --prog=head \
+        --set=limit=0 --mem=0005 --engine=$engine
+done
+check filter 0 '^different from libpcap: 0$' \
+    bvs-bpf filter 'tcp port 80' --pcap=$capture
+check filter-text 0 'r0 = be16 r0' bvs-bpf filter 'tcp port 80'
+check filter-error 1 'syntax error' bvs-bpf filter 'tcp prot 80'
+
+# r0 = *(u8 *)(r1 + 1); exit
+program='71 10 01 00 00 00 00 00  95 00 00 00 00 00 00 00'
+for option in --checked --interpret --verify; do
+    check "plugin$option" 0 '^bb$' plugin "$program" 'aa  bb  ' $option
+done
+check plugin-fault 1 'not inside any memory' plugin "$program" 'aa' --checked
+exit $failed

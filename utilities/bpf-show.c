@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* `bvs-bpf` load, verify, disasm, asm and maps. */
+
+#include "utilities/bpf-tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "utilities/bpf-xdp.h"
+#include "vm/asm.h"
+#include "vm/disasm.h"
+#include "vm/elf.h"
+#include "vm/map.h"
+
+/* Number of programs, and the name of one. */
+static uint32_t
+n_progs(const struct bpf_file *file)
+{
+    return file->elf ? vm_elf_n_progs(file->elf) : 1;
+}
+
+static const char *
+prog_name(const struct bpf_file *file, uint32_t i)
+{
+    return file->elf ? vm_elf_prog(file->elf, i).name : "main";
+}
+
+static void
+print_result(const struct bpf_options *opts, const char *name,
+             const struct vm_prog *prog, const struct vm_err *err)
+{
+    if (opts->json) {
+        printf("{\"program\": ");
+        bpf_print_json_string(name);
+        printf(", \"accepted\": %s", prog ? "true" : "false");
+        if (prog) {
+            printf(", \"insns\": %" PRIu32 ", \"longest_path\": %" PRIu32
+                   ", \"verify_ns\": %" PRIu64 ", \"native_bytes\": %zu}",
+                   prog->n_insns, prog->longest_path, prog->verify_ns,
+                   prog->native_size);
+        } else {
+            printf(", \"reason\": ");
+            bpf_print_json_string(err->text);
+            putchar('}');
+        }
+    } else if (!prog) {
+        printf("%s: rejected: %s\n", name, err->text);
+    } else {
+        printf("%s: %" PRIu32 " instructions", name, prog->n_insns);
+        if (prog->verified) {
+            printf(", verified in %" PRIu64 " us, longest path %" PRIu32,
+                   prog->verify_ns / 1000, prog->longest_path);
+        }
+        if (prog->native) {
+            printf(", %zu bytes of machine code", prog->native_size);
+        } else if (vm_prog_compile_error(prog)) {
+            printf(", not compiled: %s", vm_prog_compile_error(prog));
+        }
+        putchar('\n');
+    }
+}
+
+static int
+load_all(const struct bpf_options *opts)
+{
+    struct bpf_options one = *opts;
+    struct bpf_file file;
+    int n_rejected = 0;
+
+    if (!bpf_open(opts, &file)) {
+        return 1;
+    }
+    if (opts->json) {
+        putchar('[');
+    }
+    for (uint32_t i = 0; i < n_progs(&file); i++) {
+        struct vm_err err = { "" };
+
+        one.prog = prog_name(&file, i);
+        if (opts->prog && strcmp(opts->prog, one.prog)) {
+            continue;
+        }
+        struct vm_prog *prog = bpf_load(&one, &file, &err);
+        if (opts->json && i) {
+            printf(",\n ");
+        }
+        print_result(opts, one.prog, prog, &err);
+        n_rejected += !prog;
+        vm_prog_unref(prog);
+    }
+    if (opts->json) {
+        puts("]");
+    }
+    bpf_close(&file);
+    return n_rejected ? 1 : 0;
+}
+
+int
+bpf_cmd_load(const struct bpf_options *opts)
+{
+    return load_all(opts);
+}
+
+int
+bpf_cmd_verify(const struct bpf_options *opts)
+{
+    struct bpf_options verify = *opts;
+
+    if (!opts->engine_given) {
+        verify.engine = BPF_FAST;
+    }
+    if (verify.engine == BPF_CHECKED) {
+        return bpf_fail("verify: the checked engine runs programs that are "
+                        "not verified");
+    }
+    return load_all(&verify);
+}
+
+int
+bpf_cmd_disasm(const struct bpf_options *opts)
+{
+    struct bpf_file file;
+
+    if (!bpf_open(opts, &file)) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < n_progs(&file); i++) {
+        const char *name = prog_name(&file, i);
+        struct vm_elf_prog p = { .insns = file.insns,
+                                 .n_insns = file.n_insns };
+        struct vm_map *maps[64];
+        uint32_t n_maps = 0;
+
+        if (opts->prog && strcmp(opts->prog, name)) {
+            continue;
+        }
+        if (file.elf) {
+            p = vm_elf_prog(file.elf, i);
+            while (n_maps < vm_elf_n_maps(file.elf) && n_maps < 64) {
+                maps[n_maps] = vm_elf_map(file.elf, n_maps);
+                n_maps++;
+            }
+        }
+
+        const struct vm_disasm_opts disasm = {
+            .type = &bpf_xdp_type, .maps = maps, .n_maps = n_maps,
+            .flags = VM_DISASM_LABELS,
+        };
+        char *text = vm_disasm(p.insns, p.n_insns, &disasm);
+        printf("; program %s, section %s\n%s", name,
+               p.section ? p.section : "none", text ? text : "");
+        free(text);
+    }
+    bpf_close(&file);
+    return 0;
+}
+
+int
+bpf_cmd_asm(const struct bpf_options *opts)
+{
+    struct bpf_file file;
+    FILE *f = NULL;
+    int status = 0;
+
+    if (!bpf_open(opts, &file)) {
+        return 1;
+    }
+    if (file.elf) {
+        status = bpf_fail("%s is an object, not text", opts->file);
+    } else if (opts->output && !(f = fopen(opts->output, "wb"))) {
+        status = bpf_fail("%s: %s", opts->output, strerror(errno));
+    } else if (f) {
+        bool bad = (fwrite(file.insns, sizeof *file.insns, file.n_insns, f)
+                    != file.n_insns);
+
+        if (fclose(f) || bad) {
+            status = bpf_fail("%s: %s", opts->output, strerror(errno));
+        }
+    } else {
+        for (uint32_t i = 0; i < file.n_insns; i++) {
+            const uint8_t *p = (const uint8_t *) &file.insns[i];
+
+            for (int j = 0; j < 8; j++) {
+                printf("%02x%c", p[j], j < 7 ? ' ' : '\n');
+            }
+        }
+    }
+    bpf_close(&file);
+    return status;
+}
+
+int
+bpf_cmd_maps(const struct bpf_options *opts)
+{
+    struct bpf_file file;
+
+    if (!bpf_open(opts, &file)) {
+        return 1;
+    }
+    uint32_t n = file.elf ? vm_elf_n_maps(file.elf) : 0;
+    if (opts->json) {
+        putchar('[');
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct vm_map *map = vm_elf_map(file.elf, i);
+
+        if (opts->json) {
+            printf("%s{\"name\": ", i ? ",\n " : "");
+            bpf_print_json_string(map->name);
+            printf(", \"kind\": \"%s\", \"key_size\": %" PRIu32
+                   ", \"value_size\": %" PRIu32 ", \"max_entries\": %" PRIu32
+                   ", \"flags\": %" PRIu32 ", \"memory\": %zu}",
+                   map->ops->name, map->key_size, map->value_size,
+                   map->max_entries, map->flags, vm_map_memory(map));
+        } else {
+            printf("%s: %s, key %" PRIu32 ", value %" PRIu32 ", %" PRIu32
+                   " entries, flags 0x%" PRIx32 ", %zu bytes\n", map->name,
+                   map->ops->name, map->key_size, map->value_size,
+                   map->max_entries, map->flags, vm_map_memory(map));
+        }
+    }
+    if (opts->json) {
+        puts("]");
+    }
+    bpf_close(&file);
+    return 0;
+}
