@@ -226,7 +226,9 @@ options_are_bad(const struct dp_packet *packet)
     const struct ovs_nd_lla_opt *opt = &msg->options[0];
     const char *end = (const char *) opt + left;
 
-    while (left >= ND_LLA_OPT_LEN && opt->len) {
+    while (left >= ND_LLA_OPT_LEN && opt->len
+           && !(opt->len == 1 && (opt->type == ND_OPT_SOURCE_LINKADDR
+                                  || opt->type == ND_OPT_TARGET_LINKADDR))) {
         opt += opt->len;
         if ((const char *) opt + 2 > end) {
             return true;
