@@ -33,7 +33,10 @@ of_plan_controller(struct of_plan *p, const struct of_controller_block *block,
     uint64_t *copy = xzalloc(size);
 
     memcpy(copy, block, sizeof *block);
-    memcpy((uint8_t *) copy + sizeof *block, userdata, block->userdata_len);
+    if (block->userdata_len) {
+        memcpy((uint8_t *) copy + sizeof *block, userdata,
+               block->userdata_len);
+    }
     of_plan_u16(p, size / 8);
     of_plan_param(p, copy, size);
     free(copy);

@@ -5,19 +5,22 @@
  * The JSON form, stable:
  *
  *     {"bridge": NAME,
- *      "parse": {"level": "none"|"L2"|"L3"|"L4", "vlans": N, "insns": N},
+ *      "parse": {"level": "none"|"L2"|"L3"|"L4", "vlans": N, "insns": N,
+ *                "max_path": N},
  *      "shapes": N, "programs": N,            of all bridges
  *      "tables": [
  *        {"table": N, "plan": "tuples", "entries": N, "insns": N,
  *         "bytes": N,                         of the map
  *         "max_probes": N,                    tuples that a packet may probe
+ *         "max_path": N,                      longest path through the
+ *                                             program, in insns
  *         "masks": [{"mask": TEXT, "entries": N, "priority": N}, ...],
  *         "rules": [{"priority": N, "match": TEXT, "actions": TEXT,
  *                    "cookie": "0x...", "flow": N, "slot": N, "shape": N},
  *                   ...],                     with 'rules' and 'insns'
  *         "program": TEXT}, ...],             with 'insns'
  *      "actions": [{"slot": N, "shape": N, "segment": N, "flows": N,
- *                   "program": TEXT}, ...]}   with 'insns'
+ *                   "max_path": N, "program": TEXT}, ...]}   with 'insns'
  *
  * A table that never had a rule is not listed. */
 
@@ -246,6 +249,8 @@ json_from_table(const struct of_table *t, enum of_show_what what,
                     json_integer_create(vm_map_memory(t->map)));
     json_object_put(table, "max_probes",
                     json_integer_create(vm_vtuples_n_tuples(t->map)));
+    json_object_put(table, "max_path",
+                    json_integer_create(t->prog->longest_path));
     json_object_put(table, "masks", json_from_masks(t));
     if (what != OF_SHOW_PLAN) {
         struct json *array = json_array_create_empty();
@@ -284,6 +289,8 @@ json_from_shapes(const struct hmap *used)
             json_object_put(action, "segment", json_integer_create(j));
             json_object_put(action, "flows",
                             json_integer_create(sorted[i]->n_flows));
+            json_object_put(action, "max_path", json_integer_create(
+                segments->s[j].prog->longest_path));
             json_object_put(action, "program",
                             json_from_prog(segments->s[j].prog));
             json_array_add(array, action);
@@ -309,6 +316,8 @@ of_pipeline_json(const struct of_pipeline *p, int table_id,
                     json_integer_create(MIN(MAX(flow_vlan_limit, 0),
                                             FLOW_MAX_VLAN_HEADERS)));
     json_object_put(parse, "insns", json_integer_create(p->parse->n_insns));
+    json_object_put(parse, "max_path",
+                    json_integer_create(p->parse->longest_path));
     json_object_put(top, "parse", parse);
     of_shapes_stats(&stats);
     json_object_put(top, "shapes", json_integer_create(stats.n_shapes));
@@ -366,10 +375,12 @@ put_table(struct ds *out, const struct json *table)
     const struct json *rules = member(table, "rules");
 
     ds_put_format(out, "table %lld: plan %s, %lld entries, at most %lld "
-                  "probes, program of %lld insns, map of %lld bytes\n",
+                  "probes, program of %lld insns (longest path %lld), "
+                  "map of %lld bytes\n",
                   integer(table, "table"), string(table, "plan"),
                   integer(table, "entries"), integer(table, "max_probes"),
-                  integer(table, "insns"), integer(table, "bytes"));
+                  integer(table, "insns"), integer(table, "max_path"),
+                  integer(table, "bytes"));
     for (size_t i = 0; i < json_array(masks)->n; i++) {
         const struct json *mask = json_array(masks)->elems[i];
 
@@ -402,10 +413,11 @@ of_pipeline_show(const struct of_pipeline *p, int table_id,
     const struct json *tables = member(top, "tables");
     const struct json *actions = member(top, "actions");
 
-    ds_put_format(out, "bridge %s: parse to %s (%lld VLAN tags, %lld insns); "
-                  "%lld action shapes, %lld action programs in all\n",
+    ds_put_format(out, "bridge %s: parse to %s (%lld VLAN tags, %lld insns, "
+                  "longest path %lld); %lld action shapes, %lld action programs in all\n",
                   string(top, "bridge"), string(parse, "level"),
                   integer(parse, "vlans"), integer(parse, "insns"),
+                  integer(parse, "max_path"),
                   integer(top, "shapes"), integer(top, "programs"));
     for (size_t i = 0; i < json_array(tables)->n; i++) {
         put_table(out, json_array(tables)->elems[i]);
@@ -414,9 +426,10 @@ of_pipeline_show(const struct of_pipeline *p, int table_id,
         const struct json *action = json_array(actions)->elems[i];
 
         ds_put_format(out, "shape %lld, segment %lld in slot %lld: actions "
-                      "of %lld flows shown\n", integer(action, "shape"),
-                      integer(action, "segment"), integer(action, "slot"),
-                      integer(action, "flows"));
+                      "of %lld flows shown, longest path %lld\n",
+                      integer(action, "shape"), integer(action, "segment"),
+                      integer(action, "slot"), integer(action, "flows"),
+                      integer(action, "max_path"));
         put_lines(out, string(action, "program"));
     }
     json_destroy(top);

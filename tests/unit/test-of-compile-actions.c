@@ -90,7 +90,7 @@ setup(void **state)
     dp_set_upcall_cb(r.fx.dp, DP_UPCALL_CONTROLLER, upcall_cb, NULL);
     dp_set_upcall_cb(r.fx.dp, DP_UPCALL_INVALID_TTL, upcall_cb, NULL);
     for (int i = 1; i <= REF_MAX_PORT; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "a%d", i);
         fx_port(&r.fx, name, i, &dev[i]);

@@ -97,7 +97,9 @@ check(const void *bytes, size_t n, int level, int limit)
     struct flow flow;
     struct dp_ctx ctx;
 
-    dp_packet_put(packet, bytes, n);
+    if (n) {
+        dp_packet_put(packet, bytes, n);
+    }
     flow_limit_vlans(limit ? limit : 1);
     flow_vlan_limit = limit;
 

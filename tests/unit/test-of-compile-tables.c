@@ -29,7 +29,7 @@ setup(void **state)
 {
     or_init(&r);
     for (int i = 1; i < 5; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "t%d", i);
         fx_port(&r.fx, name, i, &dev[i]);
