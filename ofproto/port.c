@@ -358,14 +358,25 @@ of_port_reconfigured(struct ofport *ofport,
 }
 
 /* A device that was unplugged and has come back is another one, by its index,
- * under the same name: what the datapath has open belongs to the first. */
+ * under the same name: what the datapath has open belongs to the first.
+ *
+ * Only when it is up: netdev-linux switches promiscuous mode on by writing
+ * the flags that it last heard of, and would take a device down that comes up
+ * at this moment. */
 static void
 follow_device(struct of_port *port)
 {
     int ifindex = netdev_get_ifindex(port->up.netdev);
     const char *name = netdev_get_name(port->up.netdev);
+    enum netdev_flags flags;
 
-    if (ifindex > 0 && port->ifindex > 0 && ifindex != port->ifindex) {
+    if (ifindex <= 0 || ifindex == port->ifindex
+        || netdev_get_flags(port->up.netdev, &flags)
+        || !(flags & NETDEV_UP)) {
+        return;
+    }
+
+    if (port->ifindex > 0) {
         struct of_bridge *bridge = of_bridge_cast(port->up.ofproto);
         int error;
 
@@ -385,9 +396,7 @@ follow_device(struct of_port *port)
         update_flags(port);
         of_l2_port_changed(port);
     }
-    if (ifindex > 0) {
-        port->ifindex = ifindex;
-    }
+    port->ifindex = ifindex;
 }
 
 void

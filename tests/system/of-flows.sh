@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2317 # functions are called through check
 # timeout: 120
 #
 # Stock ovs-vsctl and ovs-ofctl against the daemon: flows of each version of
 # OpenFlow, bundles, packet-ins, packet-outs, timeouts, ports.  Time stands
 # still but for `warp', so that counts of seconds are exact.
 
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need 'ovs-ofctl --version' 'there is no stock ovs-ofctl'
