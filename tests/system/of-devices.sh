@@ -44,9 +44,9 @@ check 'link_state follows' wait_until 5 prints down \
     vsctl get interface $p1 link_state
 check 'the rest forwards' wait_until 5 reaches $p2 10.99.0.3
 plug() {
-    ip link add $p1 type veth peer name eth0 netns bvs-$$-$p1 &&
-        in_ns $p1 ip addr add 10.99.0.1/24 dev eth0 &&
-        in_ns $p1 ip link set eth0 up && ip link set $p1 up
+    ip link add "$p1" type veth peer name eth0 netns "bvs-$$-$p1" &&
+        in_ns "$p1" ip addr add 10.99.0.1/24 dev eth0 &&
+        in_ns "$p1" ip link set eth0 up && ip link set "$p1" up
 }
 check 'plugs it in again' plug
 check 'link_state follows again' wait_until 5 prints up \

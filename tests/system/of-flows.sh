@@ -120,7 +120,7 @@ done
 of=-OOpenFlow14
 bundle() {
     printf '%s\n' "$@" >"$dir/bundle.txt"
-    ofctl $of --bundle add-flows br0 "$dir/bundle.txt"
+    ofctl "$of" --bundle add-flows br0 "$dir/bundle.txt"
 }
 
 # What the provider applied and published since the last `log_mark'.
