@@ -123,14 +123,17 @@ bundle() {
     ofctl "$of" --bundle add-flows br0 "$dir/bundle.txt"
 }
 
-# What the provider applied and published since the last `log_mark'.
+# What the provider applied and published since the last `log_mark', of flows
+# with cookies from 0xa on (others may still be on their way out).
 log_mark() {
     log_from=$(($(wc -l <"$OVS_LOGDIR/ovs-vswitchd.log") + 1))
 }
 applied() {
     tail -n "+$log_from" "$OVS_LOGDIR/ovs-vswitchd.log" |
         sed -n 's/.*br0: publish version .*/publish/p
-            s/.*br0: \(insert\|hide\|restore\|delete\) .*cookie=\(0x[0-9a-f]*\) table=\([0-9]*\).*/\1 \2 \3/p'
+            /cookie=0x1 /d
+            s/.*br0: \([a-z]*\) .*cookie=\(0x[0-9a-f]*\) table=\([0-9]*\).*/\1 \2 \3/p' |
+        awk 'seen || $0 != "publish" { seen = 1; print }'
 }
 
 appctl vlog/set of_hooks:file:dbg ofproto_dpif:file:dbg
