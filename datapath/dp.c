@@ -16,6 +16,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "seq.h"
+#include "timeval.h"
 #include "util.h"
 #include "vm/map.h"
 
@@ -40,6 +41,8 @@ dp_create(enum dp_mode mode, struct dp **dpp)
     vm_set_defer(defer);
     vm_set_n_cpus(n_workers);
     dp_drops_init();
+    time_msec();                /* Its first call registers commands, which
+                                 * is the main thread's to do. */
     dp_netdev_pcap_register();
 
     dp->mode = mode;
