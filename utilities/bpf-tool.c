@@ -162,7 +162,10 @@ bpf_open(const struct bpf_options *opts, struct bpf_file *file)
 void
 bpf_close(struct bpf_file *file)
 {
-    vm_elf_close(file->elf);
+    if (file->elf) {
+        vm_elf_unlink(file->elf);
+        vm_elf_close(file->elf);
+    }
     free(file->insns);
     memset(file, 0, sizeof *file);
     vm_defer_run();

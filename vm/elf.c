@@ -12,7 +12,7 @@
 
 #include "vm/elf-internal.h"
 #include "vm/map.h"
-#include "vm/maps/of_maps.h"
+#include "vm/maps/array.h"
 
 /* The last warning of libbpf, which says more than its error numbers. */
 static char last_warning[256];
@@ -418,6 +418,64 @@ vm_elf_prog(const struct vm_elf *elf, uint32_t index)
     return (struct vm_elf_prog) { .name = NULL };
 }
 
+/* Copies the instructions of 'p', with the maps that they use numbered anew:
+ * a program should not keep maps alive that it has no use for. */
+static int
+use_maps(const struct vm_elf *elf, const struct vm_elf_prog *p,
+         struct vm_insn *insns, struct vm_map **maps, uint32_t *n_maps)
+{
+    memcpy(insns, p->insns, p->n_insns * sizeof *insns);
+    for (uint32_t pc = 0; pc < p->n_insns; pc += vm_insn_slots(&insns[pc])) {
+        struct vm_insn *insn = &insns[pc];
+        uint32_t i = 0;
+
+        if (insn->code != VM_LDDW
+            || (insn->src != VM_PSEUDO_MAP_IDX
+                && insn->src != VM_PSEUDO_MAP_IDX_VALUE)) {
+            continue;
+        }
+        if ((uint32_t) insn->imm >= elf->n_maps) {
+            return -EINVAL;
+        }
+        while (i < *n_maps && maps[i] != elf->maps[insn->imm]) {
+            i++;
+        }
+        if (i == *n_maps) {
+            maps[(*n_maps)++] = elf->maps[insn->imm];
+        }
+        insn->imm = i;
+    }
+    return 0;
+}
+
+static int
+load_prog(const struct vm_elf *elf, const struct vm_elf_prog *p,
+          const struct vm_prog_attr *template, struct vm_prog **progp,
+          struct vm_err *err)
+{
+    struct vm_insn *insns = calloc(p->n_insns + 1, sizeof *insns);
+    struct vm_map **maps = calloc(elf->n_maps + 1, sizeof *maps);
+    struct vm_prog_attr attr = *template;
+    int error;
+
+    attr.name = p->name;
+    attr.insns = insns;
+    attr.n_insns = p->n_insns;
+    attr.maps = maps;
+    attr.n_maps = 0;
+    if (!insns || !maps) {
+        error = vm_err(err, -ENOMEM, "%s: no memory", elf->name);
+    } else if (use_maps(elf, p, insns, maps, &attr.n_maps)) {
+        error = vm_err(err, -EINVAL, "%s: program %s uses a map that does "
+                       "not exist", elf->name, p->name);
+    } else {
+        error = vm_prog_load(&attr, progp, err);
+    }
+    free(insns);
+    free(maps);
+    return error;
+}
+
 int
 vm_elf_load_prog(struct vm_elf *elf, const char *name,
                  const struct vm_prog_attr *template, struct vm_prog **progp,
@@ -430,14 +488,7 @@ vm_elf_load_prog(struct vm_elf *elf, const char *name,
         struct vm_elf_prog p = describe(prog);
 
         if (!name || !strcmp(name, p.name)) {
-            struct vm_prog_attr attr = *template;
-
-            attr.name = p.name;
-            attr.insns = p.insns;
-            attr.n_insns = p.n_insns;
-            attr.maps = elf->maps;
-            attr.n_maps = elf->n_maps;
-            return vm_prog_load(&attr, progp, err);
+            return load_prog(elf, &p, template, progp, err);
         }
     }
     return vm_err(err, -ENOENT, name ? "%s: there is no program %s"
@@ -449,4 +500,14 @@ vm_elf_link(struct vm_elf *elf, const struct vm_prog_attr *template,
             struct vm_err *err)
 {
     return vm_elf_init_maps(elf, template, err);
+}
+
+void
+vm_elf_unlink(struct vm_elf *elf)
+{
+    for (uint32_t i = 0; i < elf->n_maps; i++) {
+        if (elf->maps[i]->ops == &vm_map_ops_prog_array) {
+            vm_prog_array_clear(elf->maps[i]);
+        }
+    }
 }

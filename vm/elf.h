@@ -72,8 +72,12 @@ int vm_elf_load_prog(struct vm_elf *, const char *name,
                      struct vm_prog **, struct vm_err *);
 
 /* Loads the programs that initial values of program arrays name, as
- * 'template' says, and puts them there. */
+ * 'template' says, and puts them there.  vm_elf_unlink() takes them out. */
 int vm_elf_link(struct vm_elf *, const struct vm_prog_attr *template,
                 struct vm_err *);
+
+/* Empties the object's program arrays.  Programs that call each other through
+ * one are a cycle of references: call this when they shall not run again. */
+void vm_elf_unlink(struct vm_elf *);
 
 #endif /* vm/elf.h */
