@@ -68,8 +68,8 @@ def check_shell(tree):
                 scripts.append(path)
     if scripts:
         # SC2317: it does not see functions that are called by name.
-        result = output(["shellcheck", "-x", "-e", "SC2317", "-f", "gcc",
-                         *scripts])
+        result = output(["shellcheck", "-x", "-P", "SCRIPTDIR", "-e", "SC2317",
+                         "-f", "gcc", *scripts])
         for line in result.stdout.strip().split("\n"):
             if line:
                 place, number, rest = line.split(":", 2)
