@@ -24,6 +24,7 @@
 #include "util.h"
 #include "ofproto/compile/actions.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/shape.h"
 #include "ofproto/packet-in.h"
 #include "tests/unit/of-reference.h"
 
@@ -529,6 +530,61 @@ test_random(void **state)
     }
 }
 
+static bool
+same_params(const struct of_code *a, const struct of_code *b)
+{
+    return !memcmp(a->params, b->params, a->params_size);
+}
+
+/* The code that was made for one list must do for every list that shares its
+ * shape: what is not in the shape comes from the parameters. */
+static void
+test_shared_code(void **state)
+{
+    unsigned n_shared = 0;
+
+    for (int i = 0; i < 300; i++) {
+        struct ds rules = DS_EMPTY_INITIALIZER;
+        struct ds s = DS_EMPTY_INITIALIZER;
+        struct or_rule *a, *b;
+
+        of_pipeline_set_min_parse(r.pipeline, OF_PARSE_L4);
+        do {
+            ds_clear(&s);
+            put_action(&s, 5, 2);
+            ds_put_format(&s, ",controller(id=%u)", rnd(1000));
+        } while (or_make(&r, "table=0,in_port=1", ds_cstr(&s), &a));
+        ds_put_format(&rules, "in_port=1,actions=%s\n", ds_cstr(&s));
+
+        for (int tries = 0; tries < 300; tries++) {
+            ds_clear(&s);
+            put_action(&s, 5, 2);
+            ds_put_format(&s, ",controller(id=%u)", rnd(1000));
+            if (or_make(&r, "table=0,priority=9", ds_cstr(&s), &b)) {
+                continue;
+            }
+            if (b->entry.code->shape == a->entry.code->shape
+                && !same_params(a->entry.code, b->entry.code)) {
+                n_shared++;
+                ds_put_format(&rules, "priority=9,actions=%s\n",
+                              ds_cstr(&s));
+                or_insert(a, r.version + 1);
+                or_insert(b, r.version + 1);
+                or_publish(&r, r.version + 1);
+                for (size_t j = 0; j < ARRAY_SIZE(packets); j++) {
+                    run_packet(packets[j], &rules);
+                }
+                break;
+            }
+            or_free(&r, b);
+        }
+        or_flush(&r);
+        ds_destroy(&rules);
+        ds_destroy(&s);
+    }
+    assert_true(n_shared > 100);
+}
+
 /* Each action that is not refused has been used; runs after test_random(). */
 static void
 test_coverage(void **state)
@@ -592,6 +648,7 @@ main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_random),
+        TEST(test_shared_code),
         TEST(test_coverage),
         TEST(test_limits),
     };
