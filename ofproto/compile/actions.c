@@ -66,9 +66,10 @@ of_action_is_noop(const struct ofpact *a)
 void
 of_plan_init(struct of_plan *p)
 {
-    memset(p, 0, sizeof *p);
-    ofpbuf_init(&p->shape, 64);
-    ofpbuf_init(&p->params, 64);
+    p->parse = OF_PARSE_NONE;
+    p->in_set = false;
+    ofpbuf_use_stub(&p->shape, p->shape_stub, sizeof p->shape_stub);
+    ofpbuf_use_stub(&p->params, p->params_stub, sizeof p->params_stub);
 }
 
 void

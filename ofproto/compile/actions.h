@@ -41,8 +41,11 @@ struct of_plan {
     struct ofpbuf params;       /* The block; size a multiple of 8. */
     enum of_parse_level parse;  /* What PARSE must fill for it. */
     bool in_set;                /* Inside write_actions. */
+    uint64_t shape_stub[16];    /* What short lists need. */
+    uint64_t params_stub[32];
 };
 
+/* The plan must not be moved afterwards. */
 void of_plan_init(struct of_plan *);
 void of_plan_uninit(struct of_plan *);
 

@@ -50,7 +50,6 @@ struct dp;
 struct dp_bridge;
 struct ds;
 struct json;
-struct minimatch;
 struct of_code;
 struct of_pipeline;
 struct of_table;
@@ -96,9 +95,6 @@ void of_pipeline_set_min_parse(struct of_pipeline *, enum of_parse_level);
 enum ofperr of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
                         struct of_code **codep);
 void of_code_unref(struct of_code *);
-
-/* Whether a rule with 'match' can be compiled: 0 or OFPERR_OFPBMC_*. */
-enum ofperr of_match_check(const struct minimatch *match);
 
 /* A rule's part in the tables: embedded in struct of_rule.  'flow' and
  * 'counters' may be read by the owner; the rest is the compiler's. */

@@ -39,35 +39,67 @@ static const struct {
     { offsetof(struct flow, conj_id), 4 },      /* 0 */
 };
 
-static bool
-is_zero(const struct flow *flow, size_t off, size_t size)
+/* The bits of those members in the words of the key. */
+static uint64_t ct_bits[DP_KEY_WORDS];
+static uint64_t const_bits[DP_KEY_WORDS];
+
+static void
+add_bits(uint64_t bits[DP_KEY_WORDS], size_t off, size_t size)
 {
-    return is_all_zeros((const uint8_t *) flow + off, size);
+    struct flow flow;
+
+    memset(&flow, 0, sizeof flow);
+    memset((uint8_t *) &flow + off, 0xff, size);
+    for (int k = 0; k < DP_KEY_WORDS; k++) {
+        bits[k] |= flow_u64_value(&flow, of_flow_word_from_key(k));
+    }
+}
+
+void
+of_match_init(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ct_members); i++) {
+        add_bits(ct_bits, ct_members[i].off, ct_members[i].size);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(const_members); i++) {
+        add_bits(const_bits, const_members[i].off, const_members[i].size);
+    }
+}
+
+/* The mask of value 'i' of 'match', in key word 'k', without bits that are
+ * no question.  No word has two members of const_members[]. */
+static uint64_t
+fold_mask(const struct minimatch *match, int i, int k)
+{
+    uint64_t mask = miniflow_get_values(&match->mask->masks)[i];
+    uint64_t value = miniflow_get_values(match->flow)[i];
+    uint64_t fold = mask & const_bits[k];
+
+    return value & fold ? mask : mask & ~fold;
 }
 
 enum ofperr
-of_match_check(const struct minimatch *match)
+of_match_check(const struct minimatch *match, enum of_parse_level *parse)
 {
-    struct flow_wildcards wc;
+    const uint64_t *masks = miniflow_get_values(&match->mask->masks);
+    size_t w;
+    int i = 0;
 
-    minimask_expand(match->mask, &wc);
-    if (!is_zero(&wc.masks, 0, sizeof wc.masks.tunnel)) {
-        VLOG_WARN_RL(&rl, "match on tunnel fields is not supported");
-        return OFPERR_OFPBMC_BAD_FIELD;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(ct_members); i++) {
-        if (!is_zero(&wc.masks, ct_members[i].off, ct_members[i].size)) {
+    *parse = OF_PARSE_NONE;
+    FLOWMAP_FOR_EACH_INDEX (w, match->mask->masks.map) {
+        int k = of_key_from_flow_word(w);
+
+        if (k < 0 && masks[i]) {
+            VLOG_WARN_RL(&rl, "match on tunnel fields is not supported");
+            return OFPERR_OFPBMC_BAD_FIELD;
+        } else if (k >= 0 && masks[i] & ct_bits[k]) {
             VLOG_WARN_RL(&rl, "match on connection tracking fields is not "
                          "supported");
             return OFPERR_NXBMC_CT_DATAPATH_SUPPORT;
+        } else if (k >= 0 && fold_mask(match, i, k)) {
+            *parse = MAX(*parse, of_key_parse_level(k));
         }
-    }
-    for (size_t w = 0; w < FLOW_U64S; w++) {
-        if (flow_u64_value(&wc.masks, w) && of_key_from_flow_word(w) < 0) {
-            VLOG_WARN_RL(&rl, "match on word %"PRIuSIZE" of the flow is not "
-                         "supported", w);
-            return OFPERR_OFPBMC_BAD_FIELD;
-        }
+        i++;
     }
     return 0;
 }
@@ -75,28 +107,23 @@ of_match_check(const struct minimatch *match)
 void
 of_match_make(const struct minimatch *match, struct of_match *m)
 {
-    struct flow_wildcards wc;
-    struct flow flow;
+    const uint64_t *values = miniflow_get_values(match->flow);
+    size_t w;
+    int i = 0;
 
-    minimask_expand(match->mask, &wc);
-    miniflow_expand(match->flow, &flow);
-    for (size_t i = 0; i < ARRAY_SIZE(const_members); i++) {
-        if (is_zero(&flow, const_members[i].off, const_members[i].size)) {
-            memset((uint8_t *) &wc.masks + const_members[i].off, 0,
-                   const_members[i].size);
-        }
-    }
-
+    /* Both parts of a minimatch have the same map. */
     memset(m, 0, sizeof *m);
-    for (size_t w = 0; w < FLOW_U64S; w++) {
-        uint64_t mask = flow_u64_value(&wc.masks, w);
+    FLOWMAP_FOR_EACH_INDEX (w, match->mask->masks.map) {
         int k = of_key_from_flow_word(w);
 
-        if (mask && k >= 0) {
-            m->mask[k] = mask;
-            m->key[k] = flow_u64_value(&flow, w) & mask;
-            m->parse = MAX(m->parse, of_key_parse_level(k));
+        if (k >= 0) {
+            m->mask[k] = fold_mask(match, i, k);
+            m->key[k] = values[i] & m->mask[k];
+            if (m->mask[k]) {
+                m->parse = MAX(m->parse, of_key_parse_level(k));
+            }
         }
+        i++;
     }
 }
 

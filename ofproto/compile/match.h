@@ -8,10 +8,12 @@
 #define OFPROTO_COMPILE_MATCH_H 1
 
 #include <stdint.h>
+#include "openvswitch/ofp-errors.h"
 #include "datapath/abi.h"
 #include "ofproto/compile/compile.h"
 
 struct ds;
+struct minimatch;
 
 /* A match as words of the key. */
 struct of_match {
@@ -19,6 +21,14 @@ struct of_match {
     uint64_t mask[DP_KEY_WORDS];
     enum of_parse_level parse;      /* What PARSE must fill. */
 };
+
+/* Call once, after of_fields_init(). */
+void of_match_init(void);
+
+/* Whether a rule with 'match' can be compiled: 0, and in '*parse' what PARSE
+ * must fill for it, or OFPERR_OFPBMC_* or OFPERR_NXBMC_*. */
+enum ofperr of_match_check(const struct minimatch *match,
+                           enum of_parse_level *parse);
 
 /* 'match' must have passed of_match_check(). */
 void of_match_make(const struct minimatch *match, struct of_match *);

@@ -16,6 +16,7 @@
 #include "util.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/match.h"
 #include "ofproto/compile/parse.h"
 #include "ofproto/compile/shape.h"
 #include "vm/prog.h"
@@ -57,6 +58,7 @@ of_compile_init(struct dp *dp)
 {
     of_compile_dp = dp;
     of_fields_init();
+    of_match_init();
     follow_vlan_limit();
     make_parsers();
     for (int i = 0; i < OF_MAX_TABLES; i++) {

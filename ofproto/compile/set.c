@@ -35,11 +35,17 @@ struct set {
     uint32_t dirty;
 };
 
-/* What a write does to a piece. */
+/* What a write does to a piece, and the bits of it, as stored. */
 enum piece_write {
     PIECE_NONE,
     PIECE_WHOLE,
     PIECE_PARTIAL
+};
+
+struct piece {
+    enum piece_write write;
+    uint8_t add[8];
+    uint8_t keep[8];            /* If partial. */
 };
 
 static void
@@ -116,55 +122,68 @@ set_from_ofpact(struct set *s, const struct ofpact *a)
     }
 }
 
-/* The bits of piece 'p' in 'flow'. */
+/* 'value' where struct flow has it. */
 static void
-piece_bits(const struct of_piece *p, const struct flow *flow, uint8_t bits[8])
+value_to_flow(const struct set *s, const union mf_value *value,
+              struct flow *flow)
 {
-    memcpy(bits, (const uint8_t *) flow + p->flow_off, p->size);
+    memset(flow, 0, sizeof *flow);
+    mf_set_flow_value(s->f->mf, value, flow);
 }
 
-/* Piece 'i' of the write: bits to add and bits to keep. */
-static enum piece_write
-set_piece(const struct set *s, int i, uint8_t add[8], uint8_t keep[8])
+static const uint8_t *
+piece_bits(const struct of_piece *p, const struct flow *flow)
 {
-    const struct of_piece *p = &s->f->pieces[i];
-    uint8_t value_bits[8];      /* What a field with OF_FF_WHOLE keeps. */
-    struct flow flow;
-    bool whole;
+    return (const uint8_t *) flow + p->flow_off;
+}
 
-    memset(&flow, 0, sizeof flow);
-    mf_set_flow_value(s->f->mf, &s->value, &flow);
-    piece_bits(p, &flow, add);
+static bool
+covers_value(const struct set *s)
+{
+    unsigned n_bits = s->f->mf->n_bits;
 
-    memset(&flow, 0, sizeof flow);
-    mf_set_flow_value(s->f->mf, &s->mask, &flow);
-    piece_bits(p, &flow, keep);
+    return bitwise_scan(&s->mask, s->f->mf->n_bytes, false, 0,
+                        n_bits) == n_bits;
+}
 
-    whole = is_all_ones(keep, p->size);
-    if (!whole && s->f->flags & OF_FF_WHOLE) {
-        unsigned n_bits = s->f->mf->n_bits;
+/* What the write does to each piece of the field. */
+static void
+set_pieces(const struct set *s, struct piece pieces[OF_MAX_PIECES])
+{
+    bool extends = s->f->flags & OF_FF_WHOLE;
+    bool covered = extends && covers_value(s);
+    struct flow value, mask, ones;
 
-        whole = bitwise_scan(&s->mask, s->f->mf->n_bytes, false, 0,
-                             n_bits) == n_bits;
+    value_to_flow(s, &s->value, &value);
+    value_to_flow(s, &s->mask, &mask);
+    if (extends) {
+        union mf_value all;
+
+        /* Of storage that is larger than the value only the value's bits are
+         * kept. */
+        memset(&all, 0xff, sizeof all);
+        value_to_flow(s, &all, &ones);
     }
-    if (whole) {
-        return PIECE_WHOLE;
-    } else if (is_all_zeros(keep, p->size)) {
-        return PIECE_NONE;
-    }
-    memset(value_bits, 0xff, sizeof value_bits);
-    if (s->f->flags & OF_FF_WHOLE) {
-        union mf_value ones;
+    for (int i = 0; i < s->f->n_pieces; i++) {
+        const struct of_piece *p = &s->f->pieces[i];
+        struct piece *piece = &pieces[i];
 
-        memset(&ones, 0xff, sizeof ones);
-        memset(&flow, 0, sizeof flow);
-        mf_set_flow_value(s->f->mf, &ones, &flow);
-        piece_bits(p, &flow, value_bits);
+        memcpy(piece->add, piece_bits(p, &value), p->size);
+        memcpy(piece->keep, piece_bits(p, &mask), p->size);
+        if (covered || is_all_ones(piece->keep, p->size)) {
+            piece->write = PIECE_WHOLE;
+        } else if (is_all_zeros(piece->keep, p->size)) {
+            piece->write = PIECE_NONE;
+        } else {
+            piece->write = PIECE_PARTIAL;
+            for (int j = 0; j < p->size; j++) {
+                piece->keep[j] = ~piece->keep[j];
+                if (extends) {
+                    piece->keep[j] &= piece_bits(p, &ones)[j];
+                }
+            }
+        }
     }
-    for (int j = 0; j < p->size; j++) {
-        keep[j] = ~keep[j] & value_bits[j];
-    }
-    return PIECE_PARTIAL;
 }
 
 /* VLAN fields: what their write does to the tag's TCI. */
@@ -200,6 +219,7 @@ vlan_bits(const struct set *s, ovs_be16 *add, ovs_be16 *keep)
 static void
 set_plan(struct of_plan *plan, const struct ofpact *a)
 {
+    struct piece pieces[OF_MAX_PIECES];
     struct set s;
 
     set_from_ofpact(&s, a);
@@ -217,16 +237,16 @@ set_plan(struct of_plan *plan, const struct ofpact *a)
         of_plan_param(plan, &add, sizeof add);
         return;
     }
+    set_pieces(&s, pieces);
     for (int i = 0; i < s.f->n_pieces; i++) {
-        uint8_t add[8], keep[8];
-        enum piece_write w = set_piece(&s, i, add, keep);
+        const struct piece *piece = &pieces[i];
 
-        of_plan_u8(plan, w);
-        if (w == PIECE_PARTIAL) {
-            of_plan_param(plan, keep, s.f->pieces[i].size);
+        of_plan_u8(plan, piece->write);
+        if (piece->write == PIECE_PARTIAL) {
+            of_plan_param(plan, piece->keep, s.f->pieces[i].size);
         }
-        if (w != PIECE_NONE) {
-            of_plan_param(plan, add, s.f->pieces[i].size);
+        if (piece->write != PIECE_NONE) {
+            of_plan_param(plan, piece->add, s.f->pieces[i].size);
         }
     }
 }
@@ -255,6 +275,7 @@ static void
 set_emit(struct of_gen *g, const struct ofpact *a)
 {
     struct vm_emit *e = &g->e;
+    struct piece pieces[OF_MAX_PIECES];
     vm_label_t no = vm_label(e);
     struct set s;
 
@@ -263,11 +284,11 @@ set_emit(struct of_gen *g, const struct ofpact *a)
     if (s.f->flags & OF_FF_VLAN) {
         of_emit_vlan_merge(g);
     } else {
+        set_pieces(&s, pieces);
         for (int i = 0; i < s.f->n_pieces; i++) {
             const struct of_piece *p = &s.f->pieces[i];
             int off = of_ctx_off(p->flow_off);
-            uint8_t add[8], keep[8];
-            enum piece_write w = set_piece(&s, i, add, keep);
+            enum piece_write w = pieces[i].write;
 
             if (w == PIECE_NONE) {
                 continue;

@@ -216,8 +216,8 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
 {
     const struct rule_actions *actions = rule_get_actions(rule);
     uint32_t counters = e->counters;
+    enum of_parse_level parse;
     struct of_table *table;
-    struct of_match match;
     enum ofperr error;
 
     memset(e, 0, sizeof *e);
@@ -225,7 +225,7 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     e->rule = rule;
     e->counters = counters;
 
-    error = of_match_check(&rule->cr.match);
+    error = of_match_check(&rule->cr.match, &parse);
     if (!error) {
         error = of_code_get(actions->ofpacts, actions->ofpacts_len, &e->code);
     }
@@ -247,8 +247,7 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     }
     remember_flow(e);
 
-    of_match_make(&rule->cr.match, &match);
-    e->parse = MAX(match.parse, e->code->parse);
+    e->parse = MAX(parse, e->code->parse);
     of_pipeline_need(p, e->parse);
     return 0;
 }
