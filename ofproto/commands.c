@@ -25,6 +25,8 @@ static const char no_pmd[] =
     "no PMD threads: workers poll all ports (see coverage/show)";
 static const char no_impl[] =
     "no choice of implementations: lookups are compiled programs";
+static const char no_snooping[] = "no multicast snooping yet";
+static const char no_tunnels[] = "no tunnels yet";
 static const char no_kernel[] = "no kernel datapath";
 
 static void

@@ -101,6 +101,9 @@ void of_group_dealloc(struct ofgroup *);
 /* provider.c. */
 void of_get_datapath_cap(const char *type, struct smap *caps);
 
+/* trace-cmd.c. */
+void of_trace_init(void);
+
 /* commands.c. */
 void of_commands_init(void);
 

@@ -51,6 +51,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
     of_l2_init(of_dp);
     of_packet_in_init();
     ofproto_tunnel_init();
+    of_trace_init();
     of_commands_init();
 }
 
