@@ -208,7 +208,7 @@ in_ns() {
 
 ns_port() {
     ns_add "$2" || return 1
-    ip link add "$2" type veth peer name eth0 netns "$ns" || return 1
+    ip link add name "$2" type veth peer name eth0 netns "$ns" || return 1
     at_exit "ip link del $2"
     ip -n "$ns" addr add "$3" dev eth0 &&
         ip -n "$ns" link set eth0 up &&
