@@ -34,11 +34,12 @@ l3_size(const struct dp_packet *packet)
 static void
 commit_eth(struct dp_ctx *ctx)
 {
-    struct eth_header *eth = dp_packet_eth(ctx->packet);
+    /* Not dp_packet_eth(): PARSE may not have looked for a network header. */
+    struct eth_header *eth = dp_packet_data(ctx->packet);
     union dp_key_eth key;
 
     memcpy(key.words, &ctx->key[DP_KEY_ETH], sizeof key.words);
-    if (eth && dp_packet_size(ctx->packet) >= ETH_HEADER_LEN) {
+    if (dp_packet_size(ctx->packet) >= ETH_HEADER_LEN) {
         memcpy(&eth->eth_dst, key.dl_dst, sizeof key.dl_dst);
         memcpy(&eth->eth_src, key.dl_src, sizeof key.dl_src);
     }
@@ -276,6 +277,29 @@ commit_nw(struct dp_ctx *ctx, uint32_t dirty)
     }
 }
 
+/* Notes how many bytes follow the IP packet (Ethernet's padding), which
+ * SCTP's CRC does not cover.  Programs that parse packets do not. */
+static void
+find_padding(struct dp_packet *packet, bool is_ipv6)
+{
+    const uint8_t *l3 = dp_packet_l3(packet);
+    size_t size = (const uint8_t *) dp_packet_tail(packet) - l3;
+    size_t length = 0;
+
+    if (is_ipv6 && size >= IPV6_HEADER_LEN) {
+        const struct ovs_16aligned_ip6_hdr *ip6 = (const void *) l3;
+
+        length = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
+    } else if (!is_ipv6 && size >= IP_HEADER_LEN) {
+        const struct ip_header *ip = (const void *) l3;
+
+        length = ntohs(ip->ip_tot_len);
+    }
+    if (length && length <= size && size - length <= UINT16_MAX) {
+        dp_packet_set_l2_pad_size(packet, size - length);
+    }
+}
+
 /* Ports, or type and code, of IPv4 and IPv6. */
 static void
 commit_l4(struct dp_ctx *ctx)
@@ -317,6 +341,7 @@ commit_l4(struct dp_ctx *ctx)
         break;
 
     case IPPROTO_SCTP:
+        find_padding(packet, is_ipv6);
         if (dp_packet_get_sctp_payload(packet)
             && (l4->tcp_src != tp.tp_src || l4->tcp_dst != tp.tp_dst)) {
             packet_set_sctp_port(packet, tp.tp_src, tp.tp_dst);

@@ -131,6 +131,11 @@ dp_frames_exit(struct dp_ctx *ctx)
 bool
 dp_count_lookup(struct dp_ctx *ctx)
 {
+    /* goto_table, too, stops at the depth where a resubmit would. */
+    if (ctx->depth >= DP_MAX_DEPTH && !ctx->cold->resubmitting) {
+        dp_ctx_fatal(ctx, DP_DROP_RESUBMIT_DEPTH);
+        return false;
+    }
     /* The first lookup is no resubmit. */
     if (ctx->resubmits > DP_MAX_RESUBMITS) {
         dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);

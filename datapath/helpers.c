@@ -52,14 +52,15 @@ HELPER(hit)
     struct dp_tables *tables = worker->dp->tables;
     const struct dp_flow *flow;
 
-    dp_resubmit_done(ctx);
     flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
     if (!flow) {
+        dp_resubmit_done(ctx);
         return params(ctx, NULL, r2);
     }
     if (!dp_count_lookup(ctx)) {
         return 0;
     }
+    dp_resubmit_done(ctx);
     ctx->table_id = flow->table_id;
     dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
     if (flow->counters != DP_COUNTERS_NONE) {

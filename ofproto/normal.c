@@ -21,6 +21,19 @@ BUILD_ASSERT_DECL(offsetof(struct flow, dl_src)
 BUILD_ASSERT_DECL(offsetof(struct flow, dl_type)
                   == offsetof(struct flow, dl_dst) + 12);
 BUILD_ASSERT_DECL(sizeof(((struct flow *) NULL)->vlans) == 8);
+BUILD_ASSERT_DECL(offsetof(struct flow, in_port)
+                  == offsetof(struct flow, dp_hash) + 4);
+
+/* The input port as actions may have changed it. */
+static ofp_port_t
+in_port_from_ctx(const struct dp_ctx *ctx)
+{
+    union flow_in_port in_port;
+
+    memcpy(&in_port, (const uint8_t *) &ctx->key[DP_KEY_PORT] + 4,
+           sizeof in_port);
+    return in_port.ofp_port;
+}
 
 /* Whether the packet, an ARP packet to the broadcast address, is gratuitous:
  * a reply, or a request for the sender's own address.  Read from the packet,
@@ -66,8 +79,8 @@ learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
                                          input->vlan);
     uint64_t mac = eth_addr_to_uint64(packet->dl_src);
     uint32_t arg[4] = {
-        mac >> 16, (mac & 0xffff) << 16 | input->vlan, ctx->in_port,
-        packet->gratuitous_arp
+        mac >> 16, (mac & 0xffff) << 16 | input->vlan,
+        ofp_to_u16(in_port_from_ctx(ctx)), packet->gratuitous_arp
     };
 
     if (e && e->is_static) {
@@ -78,7 +91,7 @@ learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
         of_fdb_touch(e, time_now());
     } else if (of_l2_in_main_thread()) {
         of_l2_learn(l2, packet->dl_src, input->vlan,
-                    u16_to_ofp(ctx->in_port), packet->gratuitous_arp);
+                    in_port_from_ctx(ctx), packet->gratuitous_arp);
     } else {
         dp_ctx_upcall(ctx, DP_UPCALL_MAC_LEARN, arg, false);
     }
@@ -131,7 +144,7 @@ forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
     enum dp_drop_reason reason;
 
     packet_from_ctx(ctx, &packet);
-    reason = of_l2_admit(conf, u16_to_ofp(ctx->in_port), &packet, &input);
+    reason = of_l2_admit(conf, in_port_from_ctx(ctx), &packet, &input);
     if (reason != DP_DROP_NONE) {
         return reason;
     }
