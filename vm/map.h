@@ -101,6 +101,9 @@ struct vm_map_ops {
     /* Split lookup, for kinds with VM_MAP_CAP_HASH. */
     uint64_t (*hash)(struct vm_map *, const void *key);
     void *(*lookup_hash)(struct vm_map *, const void *key, uint64_t cookie);
+    /* Between the two, for callers with many keys at a time: follows the
+     * bucket, which has arrived by now, to what lookup_hash() reads next. */
+    void (*prefetch)(struct vm_map *, uint64_t cookie);
 
     /* Versioned lookup, for kinds with VM_MAP_CAP_VLOOKUP. */
     void *(*vlookup)(struct vm_map *, const void *key, uint64_t version);

@@ -190,6 +190,8 @@ check_hash(struct vm_map *map)
     for (uint32_t i = 0; i < 100; i++) {
         uint64_t cookie = map->ops->hash(map, &i);
 
+        map->ops->prefetch(map, cookie);
+        map->ops->prefetch(map, ~cookie);
         assert_int_equal(lookup(map, i), i * 3);
         assert_int_equal(*(uint64_t *) map->ops->lookup_hash(map, &i, cookie),
                          i * 3);

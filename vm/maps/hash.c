@@ -219,9 +219,9 @@ hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
         t->seed = (attr->flags & VM_MF_ZERO_SEED ? 0 : vm_hash_seed());
         t->value_off = (attr->key_size + 7) & ~7u;
         t->value_stride = per_cpu ? padded : 0;
-        t->lru = is_lru(attr);
         t->node_size = (offsetof(struct vm_hash_node, key) + t->value_off
                         + padded * (per_cpu ? vm_n_cpus : 1) + 15) & ~15u;
+        t->lru = is_lru(attr);
         atomic_flag_clear(&t->free_lock);
         atomic_init(&t->storage_refs, 1);
     }
@@ -322,6 +322,19 @@ hash_hash(struct vm_map *map, const void *key)
 
     __builtin_prefetch((const void *) &t->buckets[hash & t->bucket_mask]);
     return hash;
+}
+
+static void
+hash_prefetch(struct vm_map *map, uint64_t hash)
+{
+    const struct vm_hash *t = hash_cast(map);
+    const struct vm_hash_node *node
+        = node_of(get(&t->buckets[hash & t->bucket_mask]));
+
+    /* A node may lie across two lines; the key's end is enough. */
+    __builtin_prefetch(node);
+    __builtin_prefetch((const uint8_t *) node + sizeof *node
+                       + t->map.key_size - 1);
 }
 
 static void *
@@ -606,6 +619,7 @@ hash_count(const struct vm_map *map)
     .update = hash_update,                                                    \
     .delete = hash_delete,                                                    \
     .hash = hash_hash,                                                        \
+    .prefetch = hash_prefetch,                                                \
     .next_key = hash_next_key,                                                \
     .memory = hash_memory,                                                    \
     .count = hash_count
