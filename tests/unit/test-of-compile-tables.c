@@ -225,6 +225,42 @@ test_refused(void **state)
     assert_int_equal(r.pipeline->parse_level, OF_PARSE_NONE);
 }
 
+/* More shapes than there are slots: the rule is refused, what is there runs
+ * on, and slots come back. */
+static void
+test_slots(void **state)
+{
+    struct of_shape_stats stats;
+    struct or_rule *rule;
+    enum ofperr error = 0;
+
+    or_add(&r, "table=0,priority=1", "output:2");
+    for (int i = 0; i < DP_N_SLOTS && !error; i++) {
+        char *actions = xasprintf("move:reg%d[%d]->reg%d[%d],output:3",
+                                  i / 1024, i % 32, i / 1024,
+                                  i / 32 % 32);
+
+        error = or_make(&r, "table=1", actions, &rule);
+        free(actions);
+    }
+    assert_int_equal(error, OFPERR_OFPBAC_TOO_MANY);
+    of_shapes_stats(&stats);
+    assert_int_equal(stats.n_programs, DP_N_SLOTS - DP_SLOT_ACTIONS);
+    assert_int_equal(or_make(&r, "table=1", "output:9", &rule), 0);
+    assert_int_equal(or_make(&r, "table=1", "output:3,resubmit(,2),output:4",
+                             &rule), OFPERR_OFPBAC_TOO_MANY);
+    assert_int_equal(out_port(UDP), 2);
+
+    or_flush(&r);
+    for (int i = 0; i < 1000 && stats.n_shapes; i++) {
+        or_reap();
+        of_shapes_stats(&stats);
+    }
+    assert_int_equal(stats.n_shapes, 0);
+    or_add(&r, "table=0,priority=1", "resubmit(,1),output:4");
+    assert_int_equal(out_port(UDP), 4);
+}
+
 /* A rule whose table, match and cookie libofproto replaces after construct
  * (flow_mod MODIFY). */
 static void
@@ -291,6 +327,7 @@ main(void)
         TEST(test_sharing),
         TEST(test_parse_depth),
         TEST(test_refused),
+        TEST(test_slots),
         TEST(test_template),
         TEST(test_show),
     };
