@@ -414,7 +414,8 @@ of_pipeline_show(const struct of_pipeline *p, int table_id,
     const struct json *actions = member(top, "actions");
 
     ds_put_format(out, "bridge %s: parse to %s (%lld VLAN tags, %lld insns, "
-                  "longest path %lld); %lld action shapes, %lld action programs in all\n",
+                  "longest path %lld); %lld action shapes, "
+                  "%lld action programs in all\n",
                   string(top, "bridge"), string(parse, "level"),
                   integer(parse, "vlans"), integer(parse, "insns"),
                   integer(parse, "max_path"),

@@ -29,7 +29,7 @@ nothing_left() {
 }
 
 check "demo" demo "$BUILD"
-check "demo leaves nothing behind" nothing_left
+check "demo leaves nothing behind" wait_until 5 nothing_left
 
 # A switch whose forwarding is held, as it stays when that was so at the
 # start: everything else about it works.
@@ -52,7 +52,7 @@ END
 chmod +x "$dir/broken/bin/bvs-vswitchd"
 refuses "demo fails on a switch that does not forward" "FAILED: " \
     demo "$dir/broken"
-check "failed demo leaves nothing behind" nothing_left
+check "failed demo leaves nothing behind" wait_until 5 nothing_left
 
 # Interrupted when the switch runs.  Its own process group, as a terminal
 # has it; the shell gives background jobs one with job control.
