@@ -282,14 +282,9 @@ vf_load_imm(struct verifier *v, const struct vm_insn *insn,
         *dst = vreg_pointer(V_MAP);
         dst->map_index = insn->imm + 1;
     } else {
-        uint32_t off = insn[1].imm;
-
-        if (!(map->ops->caps & VM_MAP_CAP_DIRECT) || map->max_entries != 1
-            || off >= map->value_size) {
-            return vf_reject(v, VF_MAP_DIRECT, -1);
-        }
+        /* The loader has checked that the map has such an address. */
         *dst = vreg_pointer(V_MAP_VALUE);
-        dst->off = off;
+        dst->off = insn[1].imm;
         dst->size = map->value_size;
     }
     dst->map = map;
