@@ -9,6 +9,7 @@
 #include "datapath/dp.h"
 #include "dirs.h"
 #include "dummy.h"
+#include "fatal-signal.h"
 #include "netdev.h"
 #include "ofproto/of.h"
 #include "openvswitch/dynamic-string.h"
@@ -34,6 +35,25 @@ static bool running;            /* bridge_init() has been called. */
 static char *run_commands(const struct replay_switch_config *);
 static char *run_script(const char *file);
 
+static void
+remove_dir(void *aux OVS_UNUSED)
+{
+    static const char *const names[] = {
+        "db.sock", "br0.mgmt", "br0.snoop", "system-id.conf"
+    };
+
+    if (!dir) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char *path = xasprintf("%s/%s", dir, names[i]);
+
+        unlink(path);
+        free(path);
+    }
+    rmdir(dir);
+}
+
 char *
 replay_switch_prepare(void)
 {
@@ -49,6 +69,8 @@ replay_switch_prepare(void)
         dir = NULL;
         return error;
     }
+    /* Also when a signal ends the program. */
+    fatal_signal_add_hook(remove_dir, NULL, NULL, true);
     setenv("OVS_RUNDIR", dir, true);
     setenv("OVS_LOGDIR", dir, true);
     setenv("OVS_DBDIR", dir, true);
@@ -84,22 +106,6 @@ replay_switch_start(const struct replay_switch_config *config)
     return error;
 }
 
-static void
-remove_dir(void)
-{
-    static const char *const names[] = {
-        "db.sock", "br0.mgmt", "br0.snoop", "system-id.conf"
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        char *path = xasprintf("%s/%s", dir, names[i]);
-
-        unlink(path);
-        free(path);
-    }
-    rmdir(dir);
-}
-
 void
 replay_switch_exit(void)
 {
@@ -110,9 +116,7 @@ replay_switch_exit(void)
     }
     db_server_destroy(db);
     db = NULL;
-    if (dir) {
-        remove_dir();
-    }
+    remove_dir(NULL);
     free(dir);
     free(openflow);
     free(remote);
