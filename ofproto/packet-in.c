@@ -9,9 +9,10 @@
 #include "openvswitch/match.h"
 #include "util.h"
 
-struct ofproto_async_msg *
-of_packet_in_compose(const struct of_bridge *bridge,
-                     const struct of_packet_in *in)
+/* Copies all of it.  There is no continuation in it, and so no bridge to
+ * continue in: controller(pause) is refused. */
+static struct ofproto_async_msg *
+compose(const struct of_packet_in *in)
 {
     struct ofproto_async_msg *am = xmalloc(sizeof *am);
     size_t packet_len = dp_packet_size(in->packet);
@@ -33,7 +34,6 @@ of_packet_in_compose(const struct of_bridge *bridge,
                                  : NULL),
                     .userdata_len = in->userdata_len,
                 },
-                .bridge = bridge->dpif.uuid,
             },
             .max_len = in->max_len,
         },
@@ -45,7 +45,7 @@ of_packet_in_compose(const struct of_bridge *bridge,
 void
 of_packet_in_send(struct of_bridge *bridge, const struct of_packet_in *in)
 {
-    struct ofproto_async_msg *am = of_packet_in_compose(bridge, in);
+    struct ofproto_async_msg *am = compose(in);
 
     connmgr_send_async_msg(bridge->dpif.up.connmgr, am);
     ofproto_async_msg_free(am);

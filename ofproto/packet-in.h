@@ -15,7 +15,6 @@
 struct dp_packet;
 struct flow;
 struct of_bridge;
-struct ofproto_async_msg;
 
 /* The block that an action program gives to DP_HELPER_CONTROLLER and that
  * arrives as the 'data' of a DP_UPCALL_CONTROLLER: host byte order, followed
@@ -43,10 +42,7 @@ struct of_packet_in {
     size_t userdata_len;
 };
 
-/* Copies all of it; ofproto_async_msg_free() frees the result. */
-struct ofproto_async_msg *of_packet_in_compose(const struct of_bridge *,
-                                               const struct of_packet_in *);
-
+/* Copies what it needs. */
 void of_packet_in_send(struct of_bridge *, const struct of_packet_in *);
 
 /* Takes the datapath's upcalls; after dp_create(). */

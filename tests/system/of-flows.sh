@@ -218,6 +218,8 @@ ofctl add-flow br0 'cookie=0x77,in_port=1,actions=controller:20'
 receive p1
 check 'an action sends a packet-in' wait_until 5 told mon \
     'PACKET_IN.*cookie=0x77 total_len=106 in_port=1 (via action)'
+check 'which is not one to continue' prints 0 sh -c \
+    "grep -c continuation '$dir/mon.log' || :"
 ofctl -OOpenFlow13 add-flow br0 'cookie=0x78,priority=0,actions=controller'
 receive p2
 check 'a table-miss rule does with its own reason' wait_until 5 told mon \
