@@ -431,11 +431,15 @@ netdev_pcap_set_config(struct netdev *netdev, const struct smap *args,
 {
     struct netdev_pcap *dev = netdev_pcap_cast(netdev);
     const char *rate = smap_get_def(args, "rate", "real");
+    const char *loop = smap_get_def(args, "loop", "false");
     char *sentence = NULL;
     int error;
 
     if (strcmp(rate, "real") && strcmp(rate, "max")) {
         sentence = xasprintf("rate: '%s' is neither 'real' nor 'max'", rate);
+        error = EINVAL;
+    } else if (strcmp(loop, "true") && strcmp(loop, "false")) {
+        sentence = xasprintf("loop: '%s' is neither 'true' nor 'false'", loop);
         error = EINVAL;
     } else {
         ovs_mutex_lock(&dev->mutex);

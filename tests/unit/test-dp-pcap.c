@@ -132,6 +132,10 @@ test_errors(void **state)
                      EINVAL);
     assert_non_null(strstr(error, "/nowhere/x"));
     free(error);
+    assert_int_equal(configure(netdev, &error, "rx_pcap", good, "loop",
+                               "maybe", NULL), EINVAL);
+    assert_non_null(strstr(error, "'maybe' is neither 'true' nor 'false'"));
+    free(error);
     netdev_close(netdev);
     free(missing);
     free(garbage);
