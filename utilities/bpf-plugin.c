@@ -10,20 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/map.h"
 #include "vm/type.h"
 #include "vm/verify.h"
-
-/* The suite's programs are not written for a verifier that knows types;
- * without --verify they run in an engine all the same. */
-static int
-trust(struct vm_prog *prog, const struct vm_verify_opts *opts,
-      struct vm_err *err)
-{
-    for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
-        prog->aux[pc].flags |= VM_AUX_SEEN;
-    }
-    return 0;
-}
 
 static int
 run(const struct bpf_options *opts, const struct vm_prog *prog, uint8_t *mem)
@@ -67,14 +56,18 @@ bpf_cmd_plugin(const struct bpf_options *opts)
         .n_insns = size / sizeof(struct vm_insn),
     };
     bpf_engine_attr(opts->engine, &attr);
-    if (attr.verify && !opts->verify) {
-        attr.verify = trust;
-    } else if (opts->verify) {
+    if (opts->verify) {
         attr.verify = vm_verify;
     }
 
-    int status = (vm_prog_load(&attr, &prog, &err)
-                  ? bpf_fail("%s", err.text) : run(opts, prog, mem));
+    int status;
+    if (vm_prog_load(&attr, &prog, &err)) {
+        status = bpf_fail("%s", err.text);
+    } else {
+        status = run(opts, prog, mem);
+        vm_prog_unref(prog);
+        vm_defer_run();
+    }
     free(bytes);
     free(text);
     if (mem != none) {

@@ -98,6 +98,7 @@ test_learn(void **state OVS_UNUSED)
     assert_int_equal(lookup(fdb, 1, 5), -1);
     assert_int_equal(vm_map_count(fdb->map), 0);
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 static void
@@ -117,6 +118,7 @@ test_static(void **state OVS_UNUSED)
     assert_int_equal(lookup(fdb, 1, 0), -1);
     assert_int_equal(fdb->ml->static_entries, 0);
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 static void
@@ -135,6 +137,7 @@ test_flood_vlans(void **state OVS_UNUSED)
     assert_int_equal(lookup(fdb, 1, 8), 1);
     bitmap_free(bitmap);
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 static void
@@ -167,6 +170,7 @@ test_age(void **state OVS_UNUSED)
     of_fdb_run(fdb);
     assert_int_equal(lookup(fdb, 1, 0), -1);
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 static void
@@ -194,6 +198,7 @@ test_full(void **state OVS_UNUSED)
     assert_int_equal(vm_map_count(fdb->map), 12);
     assert_int_equal(lookup(fdb, 99, 0), 2);
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 static void
@@ -240,6 +245,7 @@ test_random(void **state OVS_UNUSED)
         vm_defer_run();
     }
     of_fdb_destroy(fdb);
+    vm_defer_run();
 }
 
 int

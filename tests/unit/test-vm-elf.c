@@ -69,7 +69,7 @@ run_on(const struct vm_prog_attr *engine)
 {
     struct vm_elf *elf = open_elf();
     struct vm_err err = { "" };
-    struct vm_prog *prog;
+    struct vm_prog *prog = NULL;
     uint32_t limit = 3, key = 0, value = 1;
     uint64_t counter[2];
 
