@@ -45,12 +45,37 @@ commit_eth(struct dp_ctx *ctx)
     }
 }
 
+/* Notes how many bytes follow the IP packet (Ethernet's padding): no checksum
+ * covers them, and no L4 header begins there.  Programs that parse packets do
+ * not. */
+static void
+find_padding(struct dp_packet *packet, bool is_ipv6)
+{
+    const uint8_t *l3 = dp_packet_l3(packet);
+    size_t size = (const uint8_t *) dp_packet_tail(packet) - l3;
+    size_t length = 0;
+
+    if (is_ipv6 && size >= IPV6_HEADER_LEN) {
+        const struct ovs_16aligned_ip6_hdr *ip6 = (const void *) l3;
+
+        length = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
+    } else if (!is_ipv6 && size >= IP_HEADER_LEN) {
+        const struct ip_header *ip = (const void *) l3;
+
+        length = ntohs(ip->ip_tot_len);
+    }
+    if (length && length <= size && size - length <= UINT16_MAX) {
+        dp_packet_set_l2_pad_size(packet, size - length);
+    }
+}
+
 static void
 commit_ipv4(struct dp_ctx *ctx, union dp_key_nw nw)
 {
     const union dp_key_ipv4 ip = { .word = ctx->key[DP_KEY_IPV4] };
 
     if (l3_size(ctx->packet) >= IP_HEADER_LEN) {
+        find_padding(ctx->packet, false);
         packet_set_ipv4(ctx->packet, ip.nw_src, ip.nw_dst, nw.nw_tos,
                         nw.nw_ttl);
     }
@@ -64,6 +89,7 @@ commit_ipv6(struct dp_ctx *ctx, union dp_key_nw nw)
     if (l3_size(ctx->packet) >= IPV6_HEADER_LEN) {
         memcpy(&src, &ctx->key[DP_KEY_IPV6], sizeof src);
         memcpy(&dst, &ctx->key[DP_KEY_IPV6 + 2], sizeof dst);
+        find_padding(ctx->packet, true);
         packet_set_ipv6(ctx->packet, &src, &dst, nw.nw_tos, nw.ipv6_label,
                         nw.nw_ttl);
     }
@@ -78,34 +104,39 @@ extract_base(struct dp_ctx *ctx, struct flow *base)
     dp_ctx_refresh(ctx);
 }
 
+/* Writes what differs from what flow_extract() saw.  That is nothing of a
+ * truncated ARP; as much of it as is there can be written all the same. */
 static void
 commit_arp(struct dp_ctx *ctx, union dp_key_nw nw)
 {
     const union dp_key_ipv4 ip = { .word = ctx->key[DP_KEY_IPV4] };
     struct arp_eth_header *arp = dp_packet_l3(ctx->packet);
+    size_t size = l3_size(ctx->packet);
     struct eth_addr mac[2];
     struct flow base;
 
+#define HAS(MEMBER) \
+    (size >= offsetof(struct arp_eth_header, MEMBER) + sizeof arp->MEMBER)
     extract_base(ctx, &base);
-    if (!base.nw_proto || l3_size(ctx->packet) < ARP_ETH_HEADER_LEN) {
-        return;
-    }
     memcpy(mac, &ctx->key[DP_KEY_ARP], sizeof mac);
-    if (nw.nw_proto != base.nw_proto) {
-        arp->ar_op = htons(nw.nw_proto);
+    if (nw.nw_proto != base.nw_proto && HAS(ar_op)) {
+        /* 255 as Open vSwitch writes it. */
+        arp->ar_op = htons(nw.nw_proto == UINT8_MAX ? UINT16_MAX
+                                                    : nw.nw_proto);
     }
-    if (ip.nw_src != base.nw_src) {
+    if (ip.nw_src != base.nw_src && HAS(ar_spa)) {
         put_16aligned_be32(&arp->ar_spa, ip.nw_src);
     }
-    if (ip.nw_dst != base.nw_dst) {
+    if (ip.nw_dst != base.nw_dst && HAS(ar_tpa)) {
         put_16aligned_be32(&arp->ar_tpa, ip.nw_dst);
     }
-    if (!eth_addr_equals(mac[0], base.arp_sha)) {
+    if (!eth_addr_equals(mac[0], base.arp_sha) && HAS(ar_sha)) {
         arp->ar_sha = mac[0];
     }
-    if (!eth_addr_equals(mac[1], base.arp_tha)) {
+    if (!eth_addr_equals(mac[1], base.arp_tha) && HAS(ar_tha)) {
         arp->ar_tha = mac[1];
     }
+#undef HAS
 }
 
 /* The link-layer address option that OVS writes to: the first one of either
@@ -274,29 +305,6 @@ commit_nw(struct dp_ctx *ctx, uint32_t dirty)
             commit_arp(ctx, nw);
         }
         break;
-    }
-}
-
-/* Notes how many bytes follow the IP packet (Ethernet's padding), which
- * SCTP's CRC does not cover.  Programs that parse packets do not. */
-static void
-find_padding(struct dp_packet *packet, bool is_ipv6)
-{
-    const uint8_t *l3 = dp_packet_l3(packet);
-    size_t size = (const uint8_t *) dp_packet_tail(packet) - l3;
-    size_t length = 0;
-
-    if (is_ipv6 && size >= IPV6_HEADER_LEN) {
-        const struct ovs_16aligned_ip6_hdr *ip6 = (const void *) l3;
-
-        length = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
-    } else if (!is_ipv6 && size >= IP_HEADER_LEN) {
-        const struct ip_header *ip = (const void *) l3;
-
-        length = ntohs(ip->ip_tot_len);
-    }
-    if (length && length <= size && size - length <= UINT16_MAX) {
-        dp_packet_set_l2_pad_size(packet, size - length);
     }
 }
 
