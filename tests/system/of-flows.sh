@@ -343,4 +343,17 @@ check 'logs no warning' sh -c "! grep -E '\|(WARN|ERR|EMER)\|' \
     grep -v 'timeval\|nosuch\|group action\|unix#'"
 check 'exits' appctl exit --cleanup
 
+## Dummies under the names of other types
+
+wait_until 5 is_gone "$(bvs_pid)"
+check 'starts with dummies for all types' start_bvs --enable-dummy=override
+check 'adds ports of type system' vsctl --if-exists del-br br0 \
+    -- --if-exists del-br br1 -- add-br br2 \
+    -- add-port br2 p1 -- set interface p1 ofport_request=1
+appctl netdev-dummy/receive p1 'in_port(1),eth(),eth_type(0x1234)'
+seen() {
+    ofctl dump-flows br2 | grep -q 'n_packets=1,'
+}
+check 'which forward' wait_until 5 seen
+
 finish
