@@ -203,13 +203,15 @@ check-asan: deps ## run all tests with address and undefined sanitizers
 	@test -f build-asan/config.mk || ./configure --build=build-asan \
 		--sanitize=address,undefined
 	$(Q)$(MAKE) BUILD=build-asan tests
-	@tests/run --build=build-asan --slow=3 $(TEST_FLAGS)
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+		tests/run --build=build-asan --slow=3 $(TEST_FLAGS)
 check-tsan: deps ## run the unit tests with the thread sanitizer
 	@test -f build-tsan/config.mk || ./configure --build=build-tsan \
 		--sanitize=thread
 	$(Q)$(MAKE) BUILD=build-tsan tests
 	@# With too random addresses, gcc 12's libtsan does not start.
-	@setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
+		setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
 		$(TEST_FLAGS)
 
 .PHONY: demo demo-replay

@@ -165,22 +165,13 @@ void
 rnd_make_mask(int row, enum rnd_mask kind, union mf_value *mask)
 {
     const struct mf_field *mf = rnd_fields[row];
-    unsigned int n = mf->n_bits;
+    unsigned int n = mf->n_bits, length;
 
     memset(mask, 0, sizeof *mask);
     switch (kind) {
     case RND_PREFIX:
-        bitwise_one(mask, mf->n_bytes, n - (1 + random_range(n)), n);
-        /* What lies above the field's bits goes away again. */
-        {
-            union mf_value field;
-
-            memset(&field, 0, sizeof field);
-            bitwise_one(&field, mf->n_bytes, 0, n);
-            for (unsigned int i = 0; i < mf->n_bytes; i++) {
-                mask->b[i] &= field.b[i];
-            }
-        }
+        length = 1 + random_range(n);
+        bitwise_one(mask, mf->n_bytes, n - length, length);
         break;
 
     case RND_BITS:
