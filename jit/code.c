@@ -11,7 +11,13 @@
 #include <unistd.h>
 
 #define UNITS (JIT_ARENA / JIT_ALIGN)
-#define REACH (INT64_C(1) << 30) /* Well within a 32-bit displacement. */
+
+/* Well within the displacement of a direct call. */
+#if defined(__aarch64__)
+#define REACH (INT64_C(96) << 20)
+#else
+#define REACH (INT64_C(1) << 30)
+#endif
 
 /* Free space is a bitmap of units, searched from where the last piece ended:
  * programs are made and dropped rarely, and are larger than a unit. */

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include "vm/prog.h"
 
+struct vm_array;
+
 struct jit {
     const struct vm_prog *prog;
     uint8_t *buf;               /* Code of this pass. */
@@ -43,6 +45,7 @@ struct jit_target {
 };
 
 extern const struct jit_target jit_x86_64;
+extern const struct jit_target jit_aarch64;
 
 void jit_put(struct jit *, const void *, size_t);
 void jit_fail(struct jit *, int error, const char *why);
@@ -69,7 +72,37 @@ jit_put8(struct jit *j, uint64_t x)
  * bytes, after the program type's fix-ups. */
 void jit_access(const struct vm_prog *, uint32_t pc, int32_t *off, int *size);
 
+/* ## What the machines ask of a program (shape.c). */
+
 /* Number of the function that contains 'pc'. */
 uint32_t jit_subprog_at(const struct vm_prog *, uint32_t pc);
+
+/* Whether all programs of its type have the same frame, so that a goto
+ * enters the target after its prologue. */
+bool jit_shares_frame(const struct vm_prog *);
+
+/* BPF's callee-saved registers (bits 1u << VM_R6 to VM_R9) that the frame of
+ * function 'subprog' saves. */
+unsigned int jit_saved_regs(const struct vm_prog *, uint32_t subprog);
+
+/* Bytes of BPF stack in the frame of function 'subprog', a multiple of 8. */
+uint32_t jit_stack_bytes(const struct vm_prog *, uint32_t subprog);
+
+/* Whether it makes counted tail calls. */
+bool jit_has_tail_call(const struct vm_prog *);
+
+/* Offset in the code of where jump or local call 'pc' leads to. */
+uint32_t jit_target_offset(const struct jit *, uint32_t pc);
+
+/* The constant that the two-slot instruction 'pc' loads. */
+uint64_t jit_load_imm(const struct vm_prog *, uint32_t pc);
+
+/* The C function that helper call 'pc' reaches: a lookup in a map that is
+ * known calls the kind's function at once. */
+const void *jit_call_target(const struct vm_prog *, uint32_t pc);
+
+/* The array, if lookup 'pc' is in an array that is known, of a size that can
+ * be computed with; else NULL. */
+const struct vm_array *jit_known_array(const struct vm_prog *, uint32_t pc);
 
 #endif /* jit/compile.h */

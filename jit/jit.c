@@ -53,35 +53,6 @@ jit_put(struct jit *j, const void *bytes, size_t n)
     j->len += n;
 }
 
-void
-jit_access(const struct vm_prog *prog, uint32_t pc, int32_t *off, int *size)
-{
-    const struct vm_insn *insn = &prog->insns[pc];
-    const struct vm_aux *aux = &prog->aux[pc];
-
-    *off = insn->off;
-    *size = vm_isa[vm_insn_id(insn)].bits / 8;
-    if (aux->flags & VM_AUX_CTX && aux->member) {
-        const struct vm_ctx_member *m = &prog->type->members[aux->member - 1];
-
-        if (m->real_size) {
-            *off += (int32_t) m->real_off - (int32_t) m->off;
-            *size = m->real_size != m->size ? m->real_size : *size;
-        }
-    }
-}
-
-uint32_t
-jit_subprog_at(const struct vm_prog *prog, uint32_t pc)
-{
-    uint32_t i = 0;
-
-    while (i + 1 < prog->n_subprogs && prog->subprogs[i + 1].start <= pc) {
-        i++;
-    }
-    return i;
-}
-
 /* -- Passes -- */
 
 /* Emits everything once; returns whether an offset changed. */
@@ -197,6 +168,8 @@ this_machine(void)
 {
 #if defined(__x86_64__)
     return &jit_x86_64;
+#elif defined(__aarch64__)
+    return &jit_aarch64;
 #else
     return NULL;
 #endif
@@ -244,6 +217,8 @@ jit_backend(void)
     static const struct vm_backend backend = {
 #if defined(__x86_64__)
         .name = "x86-64",
+#elif defined(__aarch64__)
+        .name = "aarch64",
 #else
         .name = "none",
 #endif

@@ -30,22 +30,6 @@ call_c(struct jit *j, const void *fn)
     jit_put4(j, distance);
 }
 
-/* A lookup in a map that is known calls the kind's function at once. */
-static const void *
-direct_target(const struct vm_prog *prog, uint32_t pc,
-              const struct vm_helper *h)
-{
-    int32_t index = prog->aux[pc].map;
-    const struct vm_map_ops *ops = index ? prog->maps[index - 1]->ops : NULL;
-
-    if (ops && h->id == VM_HELPER_MAP_LOOKUP) {
-        return (const void *) (uintptr_t) ops->lookup;
-    } else if (ops && h->id == VM_HELPER_VLOOKUP) {
-        return (const void *) (uintptr_t) ops->vlookup;
-    }
-    return (const void *) (uintptr_t) h->fn;
-}
-
 /* -- Tail calls -- */
 
 static size_t
@@ -161,19 +145,15 @@ tail_call(struct jit *j)
 static bool
 look_up_array(struct jit *j, uint32_t pc)
 {
-    int32_t index = j->prog->aux[pc].map;
-    const struct vm_map *map = index ? j->prog->maps[index - 1] : NULL;
-    const struct vm_array *array;
+    const struct vm_array *array = jit_known_array(j->prog, pc);
     size_t beyond;
 
-    array = (const struct vm_array *) map;
-    if (!map || map->ops != &vm_map_ops_array
-        || map->max_entries > INT32_MAX || array->elem_size > INT32_MAX) {
+    if (!array) {
         return false;
     }
     x_load(j, 4, R10, at(RSI, 0));
     x_mov_imm(j, RAX, 0);
-    x_alu_imm(j, false, X_CMP, R10, map->max_entries);
+    x_alu_imm(j, false, X_CMP, R10, array->map.max_entries);
     beyond = jump_to_failure(j, CC_AE);
     x_imul_imm(j, true, R10, array->elem_size);
     x_mov_imm(j, RAX, (uintptr_t) array->data);
@@ -195,8 +175,8 @@ x86_call(struct jit *j, uint32_t pc)
         go_to(j);
     } else if (h->flags & VM_HF_TAIL_CALL) {
         tail_call(j);
-    } else if (h->id != VM_HELPER_MAP_LOOKUP || !look_up_array(j, pc)) {
-        call_c(j, direct_target(prog, pc, h));
+    } else if (!look_up_array(j, pc)) {
+        call_c(j, jit_call_target(prog, pc));
     }
 }
 

@@ -9,14 +9,11 @@
 extern const uint8_t x86_map[VM_N_REGS];
 
 /* x86_64.c */
-bool x86_shares_frame(const struct vm_prog *);
 /* Undoes the frame of function 'subprog', up to the return address. */
 void x86_leave(struct jit *, uint32_t subprog);
 /* Where the tail call counter lies, from rbp. */
 int32_t x86_counter_off(const struct vm_prog *);
 void x86_jmp_to(struct jit *, uint32_t offset);
-/* Offset of the instruction that jump or local call 'pc' leads to. */
-uint32_t x86_target(const struct jit *, uint32_t pc);
 
 /* x86_64-alu.c */
 void x86_arith(struct jit *, uint32_t pc, const struct vm_isa *);

@@ -23,63 +23,21 @@
 
 #include "jit/x86_64-parts.h"
 
-#include "vm/map.h"
-
 const uint8_t x86_map[VM_N_REGS] = {
     RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP
 };
 
 /* -- Frames -- */
 
-/* BPF's callee-saved registers that function 'subprog' writes. */
-static unsigned int
-saved_regs(const struct vm_prog *prog, uint32_t subprog)
-{
-    const struct vm_subprog *s = &prog->subprogs[subprog];
-    unsigned int saved = 0;
-
-    if (x86_shares_frame(prog) && !subprog) {
-        return 1u << VM_R6 | 1u << VM_R7 | 1u << VM_R8 | 1u << VM_R9;
-    }
-    for (uint32_t pc = s->start; pc < s->end;
-         pc += vm_insn_slots(&prog->insns[pc])) {
-        saved |= 1u << prog->insns[pc].dst | 1u << prog->insns[pc].src;
-    }
-    return saved & (1u << VM_R6 | 1u << VM_R7 | 1u << VM_R8 | 1u << VM_R9);
-}
-
-bool
-x86_shares_frame(const struct vm_prog *prog)
-{
-    return prog->type->gen_off != VM_NO_GEN;
-}
-
-static bool
-has_tail_call(const struct vm_prog *prog)
-{
-    for (uint32_t pc = 0; pc < prog->n_insns;
-         pc += vm_insn_slots(&prog->insns[pc])) {
-        const struct vm_insn *insn = &prog->insns[pc];
-
-        if (insn->code == (VM_JMP | VM_CALL) && !insn->src
-            && insn->imm == VM_HELPER_TAIL_CALL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Bytes between rbp and the saved registers: the BPF stack, the counter, and
  * what keeps rsp a multiple of 16 at calls. */
 static uint32_t
 frame_bytes(const struct vm_prog *prog, uint32_t subprog)
 {
-    uint32_t stack = x86_shares_frame(prog) && !subprog
-                     ? VM_STACK_SIZE : prog->subprogs[subprog].stack;
-    int n_saved = __builtin_popcount(saved_regs(prog, subprog));
+    uint32_t stack = jit_stack_bytes(prog, subprog);
+    int n_saved = __builtin_popcount(jit_saved_regs(prog, subprog));
 
-    stack = (stack + 7) & ~7u;
-    if (!subprog && has_tail_call(prog)) {
+    if (!subprog && jit_has_tail_call(prog)) {
         stack += 8;
     }
     return stack + ((stack + 8 * n_saved) & 15 ? 8 : 0);
@@ -88,13 +46,13 @@ frame_bytes(const struct vm_prog *prog, uint32_t subprog)
 int32_t
 x86_counter_off(const struct vm_prog *prog)
 {
-    return -(int32_t) ((prog->subprogs[0].stack + 7) & ~7u) - 8;
+    return -(int32_t) jit_stack_bytes(prog, 0) - 8;
 }
 
 static void
 push_saved(struct jit *j, uint32_t subprog)
 {
-    unsigned int saved = saved_regs(j->prog, subprog);
+    unsigned int saved = jit_saved_regs(j->prog, subprog);
 
     for (int r = VM_R6; r <= VM_R9; r++) {
         if (saved & 1u << r) {
@@ -106,7 +64,7 @@ push_saved(struct jit *j, uint32_t subprog)
 void
 x86_leave(struct jit *j, uint32_t subprog)
 {
-    unsigned int saved = saved_regs(j->prog, subprog);
+    unsigned int saved = jit_saved_regs(j->prog, subprog);
 
     for (int r = VM_R9; r >= VM_R6; r--) {
         if (saved & 1u << r) {
@@ -135,7 +93,7 @@ prologue(struct jit *j, size_t *tail)
     static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 
     jit_put(j, endbr64, sizeof endbr64);
-    if (x86_shares_frame(prog)) {
+    if (jit_shares_frame(prog)) {
         enter_frame(j, 0);
         push_saved(j, 0);
         *tail = j->len;
@@ -144,7 +102,7 @@ prologue(struct jit *j, size_t *tail)
     x_mov_imm(j, RAX, 0);
     *tail = j->len;
     enter_frame(j, 0);
-    if (has_tail_call(prog)) {
+    if (jit_has_tail_call(prog)) {
         x_store(j, 4, at(RBP, x86_counter_off(prog)), RAX);
     }
     push_saved(j, 0);
@@ -214,15 +172,6 @@ jcc_to(struct jit *j, enum x86_cc cc, uint32_t target)
     }
 }
 
-uint32_t
-x86_target(const struct jit *j, uint32_t pc)
-{
-    const struct vm_insn *insn = &j->prog->insns[pc];
-    enum vm_form form = vm_isa[vm_insn_id(insn)].form;
-
-    return j->offsets[pc + 1 + vm_jump_off(insn, form)];
-}
-
 static enum x86_cc
 condition(const struct vm_insn *insn)
 {
@@ -278,10 +227,10 @@ branch(struct jit *j, uint32_t pc, const struct vm_isa *isa)
     uint16_t flags = j->prog->aux[pc].flags;
 
     if (flags & VM_AUX_ALWAYS) {
-        x86_jmp_to(j, x86_target(j, pc));
+        x86_jmp_to(j, jit_target_offset(j, pc));
     } else if (!(flags & VM_AUX_NEVER)) {
         compare(j, insn, isa->bits == 64);
-        jcc_to(j, condition(insn), x86_target(j, pc));
+        jcc_to(j, condition(insn), jit_target_offset(j, pc));
     }
 }
 
@@ -406,25 +355,6 @@ atomic(struct jit *j, uint32_t pc, const struct vm_isa *isa)
 }
 
 static void
-load_imm(struct jit *j, const struct vm_insn *insn, const struct vm_isa *isa)
-{
-    int dst = x86_map[insn->dst];
-    struct vm_map *map;
-
-    if (isa->form == VM_F_LDDW) {
-        x_mov_imm(j, dst, vm_lddw_imm(insn));
-        return;
-    }
-    map = j->prog->maps[insn->imm];
-    if (isa->form == VM_F_LDMAP) {
-        x_mov_imm(j, dst, (uintptr_t) map);
-    } else {
-        x_mov_imm(j, dst, (uintptr_t) map->ops->direct(map)
-                          + (uint32_t) insn[1].imm);
-    }
-}
-
-static void
 emit_insn(struct jit *j, uint32_t pc)
 {
     const struct vm_insn *insn = &j->prog->insns[pc];
@@ -449,11 +379,11 @@ emit_insn(struct jit *j, uint32_t pc)
     case VM_F_LDDW:
     case VM_F_LDMAP:
     case VM_F_LDMAPVAL:
-        load_imm(j, insn, isa);
+        x_mov_imm(j, x86_map[insn->dst], jit_load_imm(j->prog, pc));
         break;
     case VM_F_JA:
     case VM_F_JA32:
-        x86_jmp_to(j, x86_target(j, pc));
+        x86_jmp_to(j, jit_target_offset(j, pc));
         break;
     case VM_F_JCC_RR:
     case VM_F_JCC_RI:
@@ -463,7 +393,7 @@ emit_insn(struct jit *j, uint32_t pc)
         x86_call(j, pc);
         break;
     case VM_F_CALL_LOCAL:
-        x86_call_local(j, x86_target(j, pc));
+        x86_call_local(j, jit_target_offset(j, pc));
         break;
     case VM_F_EXIT:
         do_exit(j, pc);
