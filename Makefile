@@ -39,17 +39,20 @@ SRC_unit := $(wildcard tests/unit/test-*.c)
 SRC_unit_helpers := $(filter-out $(SRC_unit),$(wildcard tests/unit/*.c))
 SRC_tools := $(wildcard tests/tools/*.c)
 SRC_random := $(wildcard tests/random/*.c)
+SRC_bench := $(wildcard tests/bench/bench-*.c)
+SRC_bench_helpers := $(filter-out $(SRC_bench),$(wildcard tests/bench/*.c))
 
 LIBS_OURS := $(foreach l,vm jit dp ofproto util,$(BUILD)/lib/libbvs-$(l).a)
 PROGRAMS := $(SRC_programs:utilities/%.c=$(BUILD)/bin/%)
 UNIT_TESTS := $(SRC_unit:tests/unit/%.c=$(BUILD)/tests/unit/%)
 TOOLS := $(SRC_tools:tests/tools/%.c=$(BUILD)/tests/tools/%)
+BENCHES := $(SRC_bench:tests/bench/bench-%.c=$(BUILD)/tests/bench/%)
 RANDOM := $(if $(SRC_random),$(BUILD)/tests/random/random)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 	$(SRC_programs) $(SRC_unit) $(SRC_unit_helpers) $(SRC_tools) \
-	$(SRC_random)
+	$(SRC_random) $(SRC_bench) $(SRC_bench_helpers)
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
 SRC_PURE := $(SRC_vm) $(SRC_jit) $(wildcard utilities/bvs-bpf.c \
@@ -91,7 +94,7 @@ OVS_LIBS = $(OVS_COPIES) $(OVS)/build/ovsdb/.libs/libovsdb.a \
 all: $(LIBS_OURS) $(PROGRAMS) ## build the libraries and programs
 
 .PHONY: tests
-tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) ## build the test programs, too
+tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) $(BENCHES) ## build the test programs, too
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(OVS)/complete
 	@$(call say,CC)
@@ -144,6 +147,12 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o \
 
 $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIBS_OURS) \
 		$(OVS_COPIES)
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(link_all)
+
+$(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/bench-%.o \
+		$(call objects,$(SRC_bench_helpers)) $(LIBS_OURS) $(OVS_COPIES)
 	@$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(link_all)
@@ -213,6 +222,12 @@ check-tsan: deps ## run the unit tests with the thread sanitizer
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
 		setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
 		$(TEST_FLAGS)
+
+.PHONY: bench
+bench: tests ## measure, peers included (B=group, UPDATE=1)
+	@sh utilities/deps.sh bench
+	@tests/bench/run --build=$(BUILD) $(if $(UPDATE),--update) \
+		$(BENCH_FLAGS) $(B)
 
 .PHONY: demo demo-replay
 demo: deps all ## see the switch work (root, a minute)

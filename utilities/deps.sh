@@ -3,8 +3,8 @@
 #
 # Sees to it that the Debian packages which bvs needs are there.
 #
-#   deps.sh [GROUP]...     GROUP: build demo check lint; without one, all but
-#                          lint's
+#   deps.sh [GROUP]...     GROUP: build demo check lint bench; without one, all
+#                          but lint's and bench's
 #   deps.sh --list         prints the table
 #
 # As root it installs what is missing, without Recommends and without letting
@@ -53,7 +53,7 @@ groups=
 for arg; do
     case $arg in
     --list) table; exit 0 ;;
-    build | demo | check | lint) groups="$groups $arg" ;;
+    build | demo | check | lint | bench) groups="$groups $arg" ;;
     *) echo "deps: unknown argument $arg" >&2; exit 1 ;;
     esac
 done
