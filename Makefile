@@ -145,6 +145,10 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o \
 	@mkdir -p $(@D)
 	$(Q)$(link_all) -lcmocka
 
+# Memory runs out there.
+$(BUILD)/tests/unit/test-vm-reject: LDFLAGS += -Wl,--wrap=malloc \
+	-Wl,--wrap=calloc -Wl,--wrap=realloc
+
 $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIBS_OURS) \
 		$(OVS_COPIES)
 	@$(call say,LINK)

@@ -4,9 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+_Thread_local const struct vm_site *vm_err_site;
+
 int
-vm_err(struct vm_err *err, int error, const char *format, ...)
+vm_err_at(const struct vm_site *site, struct vm_err *err, int error,
+          const char *format, ...)
 {
+    vm_err_site = site;
     if (err) {
         va_list args;
 

@@ -92,6 +92,7 @@ struct vm_verify_opts {
     uint32_t log_level;         /* 0 nothing, 1 rejections, 2 every step. */
     uint64_t max_steps;         /* 0: 1,000,000. */
     uint32_t max_ms;            /* Wall clock; 0: 10,000. */
+    size_t max_memory;          /* Bytes of remembered states; 0: 64 MB. */
 };
 typedef int vm_verify_fn(struct vm_prog *prog, const struct vm_verify_opts *,
                          struct vm_err *err);

@@ -50,7 +50,7 @@ check_map_arg(struct verifier *v, int regno, struct call *c)
 
 /* Memory that must be accessible whole: map keys and values, buffers. */
 static int
-check_mem_arg(struct verifier *v, int regno, uint64_t size, bool write,
+check_mem_arg(struct verifier *v, int regno, uint32_t size, bool write,
               const struct call *c)
 {
     const struct vreg *r = vf_reg(v, regno);
@@ -62,8 +62,6 @@ check_mem_arg(struct verifier *v, int regno, uint64_t size, bool write,
     } else if (vreg_is_packet(r)
                && c->helper->flags & VM_HF_NO_PACKET_MEM) {
         return vf_reject(v, VF_ARG_PACKET, regno);
-    } else if (size > INT32_MAX) {
-        return vf_reject(v, VF_ARG_SIZE, regno);
     }
     return vf_check_mem(v, regno, 0, size, write);
 }

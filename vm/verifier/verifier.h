@@ -28,7 +28,6 @@ enum vf_rule {
 /* Bounds of offsets: far from where sums could wrap. */
 #define VF_MAX_OFF (1 << 29)
 #define VF_MAX_PACKET_OFF 0xffff
-#define VF_MAX_STACK 4096       /* Of all frames together. */
 
 struct vf_mark;                 /* A remembered state: walk.c. */
 
@@ -68,7 +67,9 @@ struct verifier {
 /* Rejects the program at the current instruction: the message names the
  * instruction, register 'regno' (-1: none) as it is, the rule and the
  * remedy.  Returns the rule's negative errno. */
-int vf_reject(struct verifier *, enum vf_rule, int regno);
+#define vf_reject(V, RULE, REGNO) vf_reject_at(VM_SITE(), V, RULE, REGNO)
+int vf_reject_at(const struct vm_site *, struct verifier *, enum vf_rule,
+                 int regno);
 
 /* Register 'regno', which must be readable; null after a rejection. */
 struct vreg *vf_read(struct verifier *, int regno, int *error);

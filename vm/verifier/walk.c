@@ -68,7 +68,8 @@ vm_verify_rule_text(unsigned int index)
 }
 
 int
-vf_reject(struct verifier *v, enum vf_rule rule, int regno)
+vf_reject_at(const struct vm_site *site, struct verifier *v,
+             enum vf_rule rule, int regno)
 {
     const struct vm_prog *prog = v->prog;
     char insn[128] = "", reg[200] = "", what[160];
@@ -81,8 +82,9 @@ vf_reject(struct verifier *v, enum vf_rule rule, int regno)
         vreg_describe(vf_reg(v, regno), what, sizeof what);
         snprintf(reg, sizeof reg, "r%d is %s: ", regno, what);
     }
-    return vm_err(v->err, -rules[rule].error, "insn %"PRIu32" (%s): %s%s; %s",
-                  v->pc, insn, reg, rules[rule].broken, rules[rule].remedy);
+    return vm_err_at(site, v->err, -rules[rule].error,
+                     "insn %"PRIu32" (%s): %s%s; %s", v->pc, insn, reg,
+                     rules[rule].broken, rules[rule].remedy);
 }
 
 struct vreg *
@@ -196,6 +198,8 @@ end_path(struct verifier *v, uint32_t rest)
 static int
 add_mark(struct verifier *v)
 {
+    size_t max = v->opts && v->opts->max_memory ? v->opts->max_memory
+                                                : MAX_MEMORY;
     struct vf_mark *m = calloc(1, sizeof *m);
 
     if (!m || !vstate_copy(&m->state, &v->cur)) {
@@ -215,7 +219,7 @@ add_mark(struct verifier *v)
     v->mark = m;
     v->path = 0;
     v->since_mark = v->jumps_since_mark = 0;
-    return v->memory > MAX_MEMORY ? vf_reject(v, VF_MEMORY, -1) : 0;
+    return v->memory > max ? vf_reject(v, VF_MEMORY, -1) : 0;
 }
 
 static bool
@@ -485,6 +489,7 @@ step(struct verifier *v, bool *ended)
     switch ((enum vm_form) isa->form) {
     case VM_F_JA:
     case VM_F_JA32:
+        v->jumps_since_mark++;
         v->pc += 1 + vm_jump_off(insn, isa->form);
         error = 0;
         break;
@@ -538,9 +543,6 @@ walk_path(struct verifier *v)
     int error = 0;
 
     while (!error && !ended) {
-        if (v->pc >= v->prog->n_insns) {
-            return vf_reject(v, VF_LAST, -1);
-        }
         error = count_step(v);
         if (!error) {
             error = at_join(v, &ended);
@@ -570,42 +572,11 @@ walk(struct verifier *v)
 
 /* -- Around the walk -- */
 
-/* The deepest chain of frames, in bytes; calls are a tree (no recursion, or
- * the walk would have met VF_FRAMES). */
-static uint32_t
-deepest(const struct verifier *v, uint32_t subprog, int level)
-{
-    const struct vm_prog *prog = v->prog;
-    const struct vm_subprog *s = &prog->subprogs[subprog];
-    uint32_t most = 0;
-
-    for (uint32_t pc = s->start; pc < s->end && level < VM_MAX_FRAMES;
-         pc += vm_insn_slots(&prog->insns[pc])) {
-        const struct vm_insn *insn = &prog->insns[pc];
-        uint32_t callee = 0;
-
-        if (vm_isa[vm_insn_id(insn)].form != VM_F_CALL_LOCAL
-            || !(prog->aux[pc].flags & VM_AUX_SEEN)) {
-            continue;
-        }
-        while (prog->subprogs[callee].start != pc + 1 + insn->imm) {
-            callee++;
-        }
-        uint32_t below = deepest(v, callee, level + 1);
-
-        most = below > most ? below : most;
-    }
-    return ((v->stack_used[subprog] + 7) & ~7u) + most;
-}
-
-static int
+static void
 conclude(struct verifier *v)
 {
     struct vm_prog *prog = v->prog;
 
-    if (deepest(v, 0, 0) > VF_MAX_STACK) {
-        return vf_reject(v, VF_STACK_DEPTH, -1);
-    }
     for (uint32_t i = 0; i < prog->n_subprogs; i++) {
         prog->subprogs[i].stack = (v->stack_used[i] + 7) & ~7u;
     }
@@ -615,7 +586,6 @@ conclude(struct verifier *v)
         }
     }
     prog->longest_path = v->longest;
-    return 0;
 }
 
 static void
@@ -654,7 +624,9 @@ vm_verify(struct vm_prog *prog, const struct vm_verify_opts *opts,
         error = vm_err(err, -ENOMEM, "out of memory");
     } else {
         error = walk(&v);
-        error = error ? error : conclude(&v);
+        if (!error) {
+            conclude(&v);
+        }
     }
     uninit(&v);
     return error;
