@@ -17,6 +17,7 @@
 #define DATAPATH_ABI_H 1
 
 #include <stdint.h>
+#include "vm/prog.h"
 
 struct dp_packet;
 struct dp_bridge_conf;
@@ -119,6 +120,7 @@ struct dp_ctx {
     uint16_t depth;             /* Levels of backward resubmits. */
     uint16_t resubmits;         /* Table lookups by resubmit so far. */
     uint64_t scratch;           /* Free for one program's use. */
+    struct vm_turn turn;        /* Hidden: its place in a burst. */
 
     uint64_t key[DP_KEY_WORDS];
 };

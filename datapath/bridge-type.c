@@ -37,6 +37,7 @@ static const struct vm_ctx_member members[] = {
     MEMBER(depth, SCALAR, 0),
     MEMBER(resubmits, SCALAR, 0),
     MEMBER(scratch, SCALAR, VM_CTX_RW | VM_CTX_NARROW),
+    MEMBER(turn, HIDDEN, 0),
     MEMBER(key, MEM, VM_CTX_RW | VM_CTX_NARROW),
 };
 
@@ -69,6 +70,7 @@ static const struct vm_prog_type bridge_type = {
     .n_helper_sets = ARRAY_SIZE(helper_sets),
     .gen_off = offsetof(struct dp_ctx, slots),
     .n_slots = DP_N_SLOTS,
+    .turn_off = offsetof(struct dp_ctx, turn),
     .abort_ret = UINT64_MAX,
 };
 

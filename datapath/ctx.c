@@ -46,7 +46,8 @@ DP_CTX_AT(packet_size, 80);
 DP_CTX_AT(depth, 84);
 DP_CTX_AT(resubmits, 86);
 DP_CTX_AT(scratch, 88);
-DP_CTX_AT(key, 96);
+DP_CTX_AT(turn, 96);
+DP_CTX_AT(key, 128);
 
 /* The unions of ctx.h lie as `struct flow` does. */
 #define SAME(UNION, MEMBER, FIRST, FLOW_MEMBER)                         \

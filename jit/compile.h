@@ -19,6 +19,17 @@
 
 struct vm_array;
 
+/* Code that no program owns.  Of a kind of frame, which is where its types
+ * have their slot page and their turn (vm/prog.h). */
+enum jit_stub {
+    JIT_STUB_EMPTY,             /* vm_backend.slot_empty */
+    JIT_STUB_FOREIGN,           /* vm_backend.slot_foreign */
+    JIT_STUB_RUN,               /* vm_prog.native: makes the frame that
+                                 * generated programs share, runs one. */
+    JIT_STUB_BURST,             /* vm_prog.native_burst */
+    JIT_N_STUBS
+};
+
 struct jit {
     const struct vm_prog *prog;
     uint8_t *buf;               /* Code of this pass. */
@@ -42,7 +53,16 @@ struct jit_target {
     void (*insn)(struct jit *, uint32_t pc);
     /* Bytes after the last instruction. */
     void (*epilogue)(struct jit *);
+    /* All of a stub.  j->prog is NULL, the type has only its offsets.  NULL:
+     * programs of types with a slot page have frames of their own, and there
+     * are no bursts. */
+    void (*stub)(struct jit *, enum jit_stub, const struct vm_prog_type *);
 };
+
+/* The stubs for types with the offsets of 'type' (NULL: EMPTY and FOREIGN
+ * only); NULL without memory.  They are kept for ever (stubs.c). */
+const uint8_t *const *jit_stubs(const struct jit_target *,
+                                const struct vm_prog_type *type);
 
 extern const struct jit_target jit_x86_64;
 extern const struct jit_target jit_aarch64;

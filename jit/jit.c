@@ -3,6 +3,7 @@
 #include "jit/jit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,9 +142,17 @@ static void
 compile_for(struct jit *j, const struct jit_target *target,
             struct vm_prog *prog)
 {
+    const uint8_t *const *stubs = NULL;
     struct jit_code *code;
     size_t tail = 0;
 
+    if (target->stub && prog->type->gen_off != VM_NO_GEN) {
+        stubs = jit_stubs(target, prog->type);
+        if (!stubs) {
+            jit_fail(j, -ENOMEM, "no executable memory is left");
+            return;
+        }
+    }
     place(j, target, &tail);
     if (j->error == -ERANGE) {
         /* Helpers out of reach of direct calls. */
@@ -153,7 +162,13 @@ compile_for(struct jit *j, const struct jit_target *target,
     }
     code = j->error ? NULL : commit(j);
     if (code) {
-        prog->native = (vm_run_fn *) (uintptr_t) code->at;
+        if (stubs) {
+            prog->native = (vm_run_fn *) (uintptr_t) stubs[JIT_STUB_RUN];
+            prog->native_burst
+                = (vm_burst_fn *) (uintptr_t) stubs[JIT_STUB_BURST];
+        } else {
+            prog->native = (vm_run_fn *) (uintptr_t) code->at;
+        }
         prog->native_tail = code->at + tail;
         prog->native_size = code->size;
         prog->backend_priv = code;
@@ -211,22 +226,39 @@ jit_free(struct vm_prog *prog)
     free(code);
 }
 
+static struct vm_backend backend = {
+    .compile = jit_compile,
+    .free = jit_free,
+};
+static bool ready;
+
+static void
+init_backend(void)
+{
+    const struct jit_target *target = this_machine();
+    const uint8_t *const *stubs = NULL;
+
+    if (target && target->stub) {
+        stubs = jit_stubs(target, NULL);
+        ready = stubs != NULL;
+    } else {
+        ready = target != NULL;
+    }
+    if (ready) {
+        backend.name = target->name;
+        backend.slot_empty = stubs ? stubs[JIT_STUB_EMPTY] : NULL;
+        backend.slot_foreign = stubs ? stubs[JIT_STUB_FOREIGN] : NULL;
+        vm_slots_set_backend(&backend);
+    }
+}
+
 const struct vm_backend *
 jit_backend(void)
 {
-    static const struct vm_backend backend = {
-#if defined(__x86_64__)
-        .name = "x86-64",
-#elif defined(__aarch64__)
-        .name = "aarch64",
-#else
-        .name = "none",
-#endif
-        .compile = jit_compile,
-        .free = jit_free,
-    };
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    return this_machine() ? &backend : NULL;
+    pthread_once(&once, init_backend);
+    return ready ? &backend : NULL;
 }
 
 void

@@ -34,23 +34,6 @@ divide_by_shift(struct jit *j, const struct vm_insn *insn, bool w)
     return true;
 }
 
-/* Forward jumps over code emitted here: the displacement is filled in. */
-static size_t
-skip(struct jit *j, uint8_t opcode)
-{
-    jit_put1(j, opcode);
-    jit_put1(j, 0);
-    return j->len;
-}
-
-static void
-skip_to_here(struct jit *j, size_t from)
-{
-    if (!j->error) {
-        j->buf[from - 1] = j->len - from;
-    }
-}
-
 /* rdx:rax / r11; rax and rdx wait in r10 and r9 unless dst is one of them. */
 static void
 divide_machine(struct jit *j, int dst, bool w, bool is_signed, bool mod)
@@ -98,30 +81,30 @@ divide(struct jit *j, const struct vm_insn *insn, uint16_t flags, bool w)
     }
     if (!safe) {
         x_test(j, w, R11, R11);
-        not_zero = skip(j, 0x70 | CC_NE);
+        not_zero = x86_skip(j, 0x70 | CC_NE);
         if (!mod) {
             x_alu(j, false, X_XOR, dst, dst);
         } else if (!w) {
             x_mov(j, false, dst, dst);
         }
-        done[0] = skip(j, 0xeb);
-        skip_to_here(j, not_zero);
+        done[0] = x86_skip(j, 0xeb);
+        x86_skip_to_here(j, not_zero);
     }
     if (!safe && is_signed) {
         x_alu_imm(j, w, X_CMP, R11, -1);
-        not_minus = skip(j, 0x70 | CC_NE);
+        not_minus = x86_skip(j, 0x70 | CC_NE);
         if (mod) {
             x_alu(j, false, X_XOR, dst, dst);
         } else {
             x_group3(j, w, 3, dst);
         }
-        done[1] = skip(j, 0xeb);
-        skip_to_here(j, not_minus);
+        done[1] = x86_skip(j, 0xeb);
+        x86_skip_to_here(j, not_minus);
     }
     divide_machine(j, dst, w, is_signed, mod);
     for (int i = 0; i < 2; i++) {
         if (done[i]) {
-            skip_to_here(j, done[i]);
+            x86_skip_to_here(j, done[i]);
         }
     }
 }

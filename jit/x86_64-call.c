@@ -70,41 +70,29 @@ load_slot(struct jit *j, int base, int index, uint8_t off)
     jit_put1(j, off);
 }
 
-/* The target, in r11, has no native code: an interpreter runs it. */
+/* Enters program 'esi' of the slot page. */
 static void
-run_interpreted(struct jit *j)
+go_to(struct jit *j, uint32_t pc)
 {
-    x_mov(j, true, RSI, R11);
-    x_rex(j, false, 0, R11, false);
-    jit_put1(j, 0xff);
-    x_mem(j, 2, at(R11, offsetof(struct vm_prog, run)));
-    x86_jmp_to(j, j->exit_offset);
-}
+    const struct vm_prog_type *type = j->prog->type;
+    const struct vm_aux *aux = &j->prog->aux[pc];
 
-/* Enters program 'esi' of the slot page; goes on here, with r0 < 0, if there
- * is none. */
-static void
-go_to(struct jit *j)
-{
-    size_t beyond, empty, native;
-
-    x_mov(j, false, RSI, RSI);
-    x_load(j, 8, R10, at(RDI, j->prog->type->gen_off));
-    /* cmp esi, [r10 + n] */
-    x_mem_op(j, 4, 0x3b, RSI, at(R10, offsetof(struct vm_slots, n)));
-    beyond = jump_to_failure(j, CC_AE);
-    load_slot(j, R10, RSI, offsetof(struct vm_slots, prog));
-    x_test(j, true, R11, R11);
-    empty = jump_to_failure(j, CC_E);
-    x_load(j, 8, R10, at(R11, offsetof(struct vm_prog, native_tail)));
-    x_test(j, true, R10, R10);
-    native = jump_to_failure(j, CC_NE);
-    run_interpreted(j);
-    failure_is_here(j, native);
-    jmp_r10(j);
-    failure_is_here(j, beyond);
-    failure_is_here(j, empty);
-    x_mov_imm(j, RAX, (uint64_t) -ENOENT);
+    if (!(aux->flags & VM_AUX_CONST_KEY)) {
+        x_load(j, 8, R12, at(RDI, type->gen_off));
+        /* cmp esi, [r12 + n] */
+        x_mem_op(j, 4, 0x3b, RSI, at(R12, offsetof(struct vm_slots, n)));
+        x86_jcc_to(j, CC_AE, j->exit_offset);
+        x_mov(j, false, RSI, RSI);
+        /* jmp [r12 + 8 * rsi + n] */
+        static const uint8_t jump[] = { 0x41, 0xff, 0x64, 0xf4 };
+        jit_put(j, jump, sizeof jump);
+        jit_put1(j, offsetof(struct vm_slots, code));
+    } else if (aux->cval < type->n_slots) {
+        x86_jmp_mem(j, at(R12, offsetof(struct vm_slots, code)
+                               + 8 * aux->cval));
+    } else {
+        x86_jmp_to(j, j->exit_offset);
+    }
 }
 
 /* Tail call through a prog array (rsi), index edx.  A target without native
@@ -172,7 +160,11 @@ x86_call(struct jit *j, uint32_t pc)
     if (h->flags & VM_HF_TAIL_CALL && jit_subprog_at(prog, pc)) {
         jit_fail(j, -ENOTSUP, "a tail call from a local function");
     } else if (h->id == VM_HELPER_GOTO) {
-        go_to(j);
+        go_to(j, pc);
+    } else if (h->id == VM_HELPER_YIELD) {
+        x86_yield(j);
+    } else if (h->flags & VM_HF_TAIL_CALL && jit_shares_frame(prog)) {
+        jit_fail(j, -ENOTSUP, "a tail call through a prog array");
     } else if (h->flags & VM_HF_TAIL_CALL) {
         tail_call(j);
     } else if (!look_up_array(j, pc)) {

@@ -16,12 +16,14 @@
  *                 tail call counter, if the program makes tail calls
  *                 callee-saved registers
  *
- * Programs of a type with a slot page all have the same frame, so that a
- * goto enters the target after its prologue.  Others leave their frame
+ * Programs of a type with a slot page share one frame, which x86_64-stub.c
+ * makes.  Others leave their frame
  * before a tail call and enter the target at its second instruction; the
  * counter travels in eax. */
 
 #include "jit/x86_64-parts.h"
+
+#include <errno.h>
 
 const uint8_t x86_map[VM_N_REGS] = {
     RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP
@@ -90,12 +92,8 @@ static void
 prologue(struct jit *j, size_t *tail)
 {
     const struct vm_prog *prog = j->prog;
-    static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 
-    jit_put(j, endbr64, sizeof endbr64);
     if (jit_shares_frame(prog)) {
-        enter_frame(j, 0);
-        push_saved(j, 0);
         *tail = j->len;
         return;
     }
@@ -128,6 +126,8 @@ do_exit(struct jit *j, uint32_t pc)
     if (subprog) {
         x86_leave(j, subprog);
         jit_put1(j, 0xc3);      /* ret */
+    } else if (jit_shares_frame(j->prog)) {
+        jit_put1(j, 0xc3);
     } else if (pc + 1 < j->prog->n_insns) {
         x86_jmp_to(j, j->exit_offset);
     }
@@ -137,11 +137,31 @@ static void
 epilogue(struct jit *j)
 {
     j->exit_offset = j->len;
-    x86_leave(j, 0);
+    if (jit_shares_frame(j->prog)) {
+        x_mov_imm(j, RAX, (uint64_t) -ENOENT);
+    } else {
+        x86_leave(j, 0);
+    }
     jit_put1(j, 0xc3);
 }
 
 /* -- Jumps -- */
+
+size_t
+x86_skip(struct jit *j, uint8_t opcode)
+{
+    jit_put1(j, opcode);
+    jit_put1(j, 0);
+    return j->len;
+}
+
+void
+x86_skip_to_here(struct jit *j, size_t from)
+{
+    if (!j->error) {
+        j->buf[from - 1] = j->len - from;
+    }
+}
 
 void
 x86_jmp_to(struct jit *j, uint32_t target)
@@ -157,8 +177,8 @@ x86_jmp_to(struct jit *j, uint32_t target)
     }
 }
 
-static void
-jcc_to(struct jit *j, enum x86_cc cc, uint32_t target)
+void
+x86_jcc_to(struct jit *j, enum x86_cc cc, uint32_t target)
 {
     int64_t distance = (int64_t) target - (int64_t) (j->len + 2);
 
@@ -230,7 +250,7 @@ branch(struct jit *j, uint32_t pc, const struct vm_isa *isa)
         x86_jmp_to(j, jit_target_offset(j, pc));
     } else if (!(flags & VM_AUX_NEVER)) {
         compare(j, insn, isa->bits == 64);
-        jcc_to(j, condition(insn), jit_target_offset(j, pc));
+        x86_jcc_to(j, condition(insn), jit_target_offset(j, pc));
     }
 }
 
@@ -409,4 +429,5 @@ const struct jit_target jit_x86_64 = {
     .prologue = prologue,
     .insn = emit_insn,
     .epilogue = epilogue,
+    .stub = x86_stub,
 };

@@ -401,6 +401,7 @@ check_arg(struct vm_access *a, const struct vm_helper *helper, int i,
     switch (helper->args[i]) {
     case VM_ARG_NONE:
     case VM_ARG_ANY:
+    case VM_ARG_ADDRESS:
     case VM_ARG_SIZE_OR_ZERO:
     case VM_ARG_CONST_SIZE:
         return true;

@@ -63,6 +63,8 @@ decode_one(const struct vm_prog *prog, uint32_t pc, bool fixed,
             op->id = VM_OP_TAIL_CALL;
         } else if (op->helper->id == VM_HELPER_GOTO) {
             op->id = VM_OP_GOTO;
+        } else if (op->helper->id == VM_HELPER_YIELD) {
+            op->id = VM_OP_YIELD;
         }
     }
 }

@@ -2,10 +2,12 @@
 #include "vm/elf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -39,6 +41,23 @@ libbpf_failed(const struct vm_elf *elf, int error, const char *what,
                   what, last_warning[0] ? last_warning : strerror(-error));
 }
 
+/* libbpf 1.1 takes 0 for the descriptor of each map that was only recorded
+ * (bpf_object__gen_loader), and closes it. */
+static int
+keep_standard_input(void)
+{
+    return fcntl(0, F_DUPFD_CLOEXEC, 3);
+}
+
+static void
+restore_standard_input(int kept)
+{
+    if (kept >= 0) {
+        dup2(kept, 0);
+        close(kept);
+    }
+}
+
 /* libbpf's whole pipeline, without a system call: "gen_loader" only records
  * what it would ask of the kernel. */
 static int
@@ -59,7 +78,10 @@ link_object(struct vm_elf *elf, struct vm_err *err)
     }
     error = bpf_object__gen_loader(elf->obj, &gen);
     if (!error) {
+        int standard_input = keep_standard_input();
+
         error = bpf_object__load(elf->obj);
+        restore_standard_input(standard_input);
     }
     /* The last step is initial values of program arrays, which "gen_loader"
      * cannot do; all instructions are finished then.  elf-init.c does it. */
@@ -156,7 +178,9 @@ vm_elf_close(struct vm_elf *elf)
         vm_map_unref(elf->maps[i]);
     }
     free(elf->maps);
+    int standard_input = keep_standard_input();
     bpf_object__close(elf->obj);
+    restore_standard_input(standard_input);
     free(elf->image);
     free(elf->name);
     free(elf);

@@ -61,9 +61,13 @@ enum {
 
     /* goto(ctx, slot): tail call of program 'slot' (low 32 bits) of the slot
      * page that the context points to (vm_prog_type.gen_off).  Does not
-     * return; if the slot is empty or out of range the call returns -ENOENT,
-     * like a tail call that fails.  Not counted against the tail call limit,
-     * which is for users' prog arrays. */
+     * return: if the slot is empty or out of range the run ends with the
+     * result -ENOENT.  Not counted against the tail call limit, which is for
+     * users' prog arrays.
+     *
+     * Engines may hold the page in a register: a helper that changes the
+     * context's page takes effect with the next goto whose slot is not a
+     * constant of the program. */
     VM_HELPER_GOTO = VM_HELPER_OURS,
 
     /* vlookup(map, key, version): the value visible in 'version' of a
@@ -75,6 +79,16 @@ enum {
      * wrong cookie can only miss. */
     VM_HELPER_MAP_HASH,
     VM_HELPER_MAP_LOOKUP_HASH,
+
+    /* yield(ctx): in a burst (vm_prog_run_burst()), lets the other contexts
+     * have their turns before it returns.  Afterwards r1 is the context;
+     * nothing else is left of registers and stack.  Not in local
+     * functions. */
+    VM_HELPER_YIELD,
+
+    /* prefetch(address): a hint that the cache line of 'address' will be
+     * read soon.  Any number or pointer: nothing is accessed. */
+    VM_HELPER_PREFETCH,
 
     /* First number for helpers defined outside vm/. */
     VM_HELPER_DP = 0x10100,
@@ -93,6 +107,7 @@ enum vm_ret_kind {
 enum vm_arg_kind {
     VM_ARG_NONE,                /* Not an argument; ends the list. */
     VM_ARG_ANY,                 /* Any initialised scalar. */
+    VM_ARG_ADDRESS,             /* Any initialised value, pointers too. */
     VM_ARG_CTX,                 /* The context, as the program got it. */
     VM_ARG_MAP,                 /* A map, known at load, with the abilities
                                  * of vm_helper.map_caps. */
@@ -124,6 +139,9 @@ enum vm_arg_kind {
                                    * every path. */
 #define VM_HF_NO_PACKET_MEM 0x10u /* Memory arguments must not lie in the
                                    * packet. */
+
+#define VM_HF_YIELD         0x20u /* The engines implement it, 'fn' is NULL:
+                                   * see VM_HELPER_YIELD. */
 
 struct vm_helper {
     uint32_t id;

@@ -177,6 +177,14 @@ ringbuf_query(uint64_t map, uint64_t what, uint64_t r3, uint64_t r4,
     return vm_ringbuf_query(ptr(map), what);
 }
 
+static uint64_t
+prefetch(uint64_t address, uint64_t r2, uint64_t r3, uint64_t r4,
+         uint64_t r5)
+{
+    __builtin_prefetch(ptr(address));
+    return 0;
+}
+
 static const struct vm_helper base[] = {
     {
         .id = VM_HELPER_MAP_LOOKUP,
@@ -283,6 +291,12 @@ static const struct vm_helper base[] = {
         .ret = VM_RET_MAP_VALUE_OR_NULL,
         .args = { VM_ARG_MAP, VM_ARG_MAP_KEY, VM_ARG_ANY },
         .map_caps = VM_MAP_CAP_HASH,
+    }, {
+        .id = VM_HELPER_PREFETCH,
+        .name = "prefetch",
+        .fn = prefetch,
+        .ret = VM_RET_VOID,
+        .args = { VM_ARG_ADDRESS },
     },
 };
 
@@ -294,6 +308,12 @@ static const struct vm_helper versioned[] = {
         .flags = VM_HF_TAIL_CALL,
         .ret_min = -ENOENT,
         .ret_max = -ENOENT,
+    }, {
+        .id = VM_HELPER_YIELD,
+        .name = "yield",
+        .ret = VM_RET_VOID,
+        .args = { VM_ARG_CTX },
+        .flags = VM_HF_YIELD,
     }, {
         .id = VM_HELPER_VLOOKUP,
         .name = "vlookup",

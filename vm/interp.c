@@ -100,6 +100,24 @@ goto_target(const struct vm_prog *prog, const uint8_t *ctx, uint64_t slot)
             : NULL);
 }
 
+/* Runs a program that another engine runs; a burst's links outlive it. */
+static uint64_t
+run_foreign(const struct vm_prog *prog, void *ctx)
+{
+    struct vm_turn saved, *turn;
+    uint64_t result;
+
+    if (prog->type->gen_off == VM_NO_GEN) {
+        return prog->run(ctx, prog);
+    }
+    turn = vm_turn(prog->type, ctx);
+    saved = *turn;
+    turn->prog = NULL;
+    result = prog->run(ctx, prog);
+    *turn = saved;
+    return result;
+}
+
 static void
 set_fault(int error, const struct vm_prog *prog, const struct vm_op *ops,
           const struct vm_op *op, const char *why)

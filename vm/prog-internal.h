@@ -24,6 +24,7 @@ struct vm_op {
 enum {
     VM_OP_TAIL_CALL = VM_N_INSNS,
     VM_OP_GOTO,
+    VM_OP_YIELD,
     VM_OP_NONE,
     VM_N_OPS
 };
@@ -35,6 +36,23 @@ int vm_find_subprogs(const struct vm_insn *, uint32_t n,
 /* Decodes a valid program (insns, maps, type and, if it is verified, aux are
  * set) to a malloc'ed array, with the context's real offsets if 'fixed'. */
 struct vm_op *vm_decode(const struct vm_prog *, bool fixed);
+
+/* The turn of 'ctx', of a type that has them. */
+static inline struct vm_turn *
+vm_turn(const struct vm_prog_type *type, void *ctx)
+{
+    return (void *) ((uint8_t *) ctx + type->turn_off);
+}
+
+/* The same if an interpreter's burst runs it; else NULL. */
+static inline struct vm_turn *
+vm_turn_active(const struct vm_prog_type *type, void *ctx)
+{
+    struct vm_turn *turn = type->gen_off != VM_NO_GEN ? vm_turn(type, ctx)
+                                                      : NULL;
+
+    return turn && turn->prog ? turn : NULL;
+}
 
 vm_run_fn vm_interp_checked;
 vm_run_fn vm_interp_fast;

@@ -68,7 +68,7 @@ enum vm_mem_kind {
 #define VM_AUX_NEVER      0x0004u /* Conditional jump: never taken. */
 #define VM_AUX_DIV_SAFE   0x0008u /* Divisor is never 0 (nor INT_MIN / -1). */
 #define VM_AUX_NO_ZEXT    0x0010u /* Upper half of dst is not needed. */
-#define VM_AUX_CONST_KEY  0x0020u /* Array lookup, tail call: index 'cval'. */
+#define VM_AUX_CONST_KEY  0x0020u /* Tail call, goto: index 'cval'. */
 #define VM_AUX_LOOP_HEAD  0x0040u /* Target of a back edge. */
 #define VM_AUX_CTX        0x0080u /* Load or store of context member 'member',
                                    * on every path. */
@@ -102,12 +102,17 @@ struct vm_backend {
     const char *name;           /* "x86-64". */
 
     /* Compiles a verified program: sets prog->native, prog->native_tail,
-     * prog->native_size, prog->backend_priv.  0 or negative errno with a
+     * prog->native_size, prog->backend_priv, and native_burst if the type
+     * has turns and the engine has bursts.  0 or negative errno with a
      * sentence; then the program is as before. */
     int (*compile)(struct vm_prog *prog, struct vm_err *err);
 
     /* Frees what compile() made; no thread runs it any more. */
     void (*free)(struct vm_prog *prog);
+
+    /* What vm_slots.code holds where there is no native code. */
+    const void *slot_empty;     /* Ends the run with -ENOENT. */
+    const void *slot_foreign;   /* vm_prog_run() on the slot's program. */
 };
 
 struct vm_prog_attr {
@@ -127,6 +132,10 @@ struct vm_prog_attr {
 
 /* Native code: r1 is in the first argument, as for vm_prog_run(). */
 typedef uint64_t vm_run_fn(void *ctx, const struct vm_prog *prog);
+
+/* Native code of a burst, see vm_prog_run_burst(): of 'n' contexts that are
+ * linked to a ring by their turns, starting with the one after 'last'. */
+typedef void vm_burst_fn(void *last, uint32_t n);
 
 /* A loaded program.  Others read it; only prog.c, the verifier (aux, stack,
  * longest_path) and the back end (native*, backend_priv) write, all before
@@ -158,6 +167,7 @@ struct vm_prog {
 
     const struct vm_backend *backend;   /* That compiled it, or NULL. */
     vm_run_fn *native;
+    vm_burst_fn *native_burst;  /* Of types with turns; may be NULL. */
     size_t native_size;         /* Bytes of machine code. */
     void *backend_priv;
 
@@ -190,6 +200,45 @@ vm_prog_run(const struct vm_prog *prog, void *ctx)
 {
     return prog->run(ctx, prog);
 }
+
+/* ## Bursts: one program over several contexts, whose misses overlap.
+ *
+ * vm_prog_run_burst() runs 'prog' on each of ctxs[0] to ctxs[n - 1], in this
+ * order, until all have ended.  A program that calls VM_HELPER_YIELD, having
+ * prefetched what it reads next, is put aside, and the next context of the
+ * burst has its turn; when all others have yielded or ended, it goes on after
+ * its call.  Programs that never yield so run one after the other.
+ *
+ * How the datapath uses it: a worker has an array of contexts (as many as the
+ * largest burst; their stride not a multiple of 4096, so that they do not
+ * collide in the L1 cache), zeroed once.  Per burst: latch slots and version
+ * into each context, initialise it for its packet, vm_prog_run_burst(PARSE),
+ * and then look at the result of each context's turn, in order of arrival:
+ * what vm_prog_run() would have returned (so the type's 'abort_ret' if the
+ * checked interpreter stopped the program; vm_fault is of the last one that
+ * ran).  What a program leaves
+ * for later steps (outputs, frames, drop reasons) must be per context: other
+ * packets run between its halves.  Contexts may have different slot pages.
+ *
+ * All engines run contexts in the same order.  An engine without bursts, and
+ * a program that was not started by vm_prog_run_burst(), goes on at once
+ * after a yield.
+ *
+ * Threads: the contexts belong to the calling thread. */
+
+/* A hidden member of the context, at vm_prog_type.turn_off; zeroed when the
+ * context is made, and then the engines' own; after a burst, 'result' is the
+ * owner's to read. */
+struct vm_turn {
+    const void *entry;          /* Where it goes on. */
+    void *next;                 /* Context whose turn is next. */
+    uint64_t result;            /* Of the run, once it has ended. */
+    const struct vm_prog *prog; /* Interpreters: what 'entry' lies in, while a
+                                 * burst has not ended it. */
+};
+
+void vm_prog_run_burst(const struct vm_prog *prog, void *const *ctxs,
+                       uint32_t n);
 
 /* Why the checked interpreter stopped the calling thread's last run. */
 struct vm_fault {

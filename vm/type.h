@@ -21,6 +21,7 @@
 
 #include "vm/helper.h"
 
+struct vm_backend;
 struct vm_prog;
 
 /* What a load from (or store to) a context member is. */
@@ -86,10 +87,13 @@ struct vm_prog_type {
                                  * (16,777,216). */
 
     /* Generated programs: offset in the context, in memory, of the hidden
-     * `struct vm_slots *` that VM_HELPER_GOTO jumps through, or VM_NO_GEN;
-     * and the largest number of slots. */
+     * `struct vm_slots *` that VM_HELPER_GOTO jumps through, or VM_NO_GEN.
+     * Its pages have 'n_slots' slots or more; programs that may be native
+     * code never run without a page.  With it goes the offset of a hidden
+     * `struct vm_turn` (vm/prog.h), for bursts. */
     uint32_t gen_off;
     uint32_t n_slots;
+    uint32_t turn_off;
 
     /* r0 at exit must lie in [ret_min, ret_max] (both 0: any value).
      * 'abort_ret' is the result of a run that the checked interpreter
@@ -99,12 +103,33 @@ struct vm_prog_type {
 };
 
 /* A page of programs, what a generation points to.  Slots are read by
- * workers while the owner stores them; an empty one is NULL.  Whoever stores
- * a program into a slot holds a reference for as long as it may be run. */
+ * workers while the owner stores them; an empty one is NULL.  The page holds
+ * a reference to each of its programs.
+ *
+ * Native code does not read 'prog': a goto is a jump to code[slot], which is
+ * the program's native code, or a stub of the back end for an empty slot or
+ * a program without native code.  A program is replaced by one store. */
 struct vm_slots {
-    uint32_t n;
-    struct vm_prog *_Atomic prog[];
+    uint32_t n;                 /* Constant. */
+    _Atomic unsigned int refs;
+    struct vm_prog *_Atomic *prog;
+    const struct vm_backend *backend;   /* That 'code' is for, or NULL. */
+    const void *_Atomic code[];
 };
+
+/* A page of 'n' empty slots, with one reference; NULL without memory.  Pages
+ * that native code is to enter are made after vm_slots_set_backend(). */
+struct vm_slots *vm_slots_create(uint32_t n);
+
+/* The last unref frees the page after quiescence. */
+void vm_slots_unref(struct vm_slots *);         /* NULL is fine. */
+
+/* Puts 'prog' (NULL: nothing) there, taking a reference; slots from n on are
+ * ignored.  One thread at a time; workers may be in the page. */
+void vm_slots_set(struct vm_slots *, uint32_t slot, struct vm_prog *prog);
+
+/* The engine that later pages are for: the JIT says so itself. */
+void vm_slots_set_backend(const struct vm_backend *);
 
 /* The helper 'id' of 'type', or NULL. */
 const struct vm_helper *vm_type_helper(const struct vm_prog_type *type,

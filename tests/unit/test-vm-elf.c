@@ -83,7 +83,9 @@ run_on(const struct vm_prog_attr *engine)
     }
     assert_int_equal(prog->verified, engine->verify != NULL);
     if (engine->backend) {
-        assert_non_null(prog->native);
+        if (!prog->native) {
+            fail_msg("%s", vm_prog_compile_error(prog));
+        }
     }
 
     /* Counted by first byte, up to the limit. */

@@ -32,6 +32,7 @@ struct ctx {
     void *data, *data_end;
     uint8_t *cold;
     struct vm_slots *slots;
+    struct vm_turn turn;
 };
 
 #define MEMBER(NAME, KIND, ...)                                               \
@@ -64,6 +65,7 @@ static const struct vm_prog_type type = {
     .fuel = 100000,
     .gen_off = offsetof(struct ctx, slots),
     .n_slots = 16,
+    .turn_off = offsetof(struct ctx, turn),
     .abort_ret = 77,
 };
 
@@ -347,19 +349,19 @@ test_tail_calls(void **state)
 static void
 test_slots(void **state)
 {
-    struct vm_slots *slots = calloc(1, sizeof *slots
-                                    + 3 * sizeof slots->prog[0]);
+    struct vm_slots *slots = vm_slots_create(16);
     struct ctx ctx = { .slots = slots };
     struct vm_prog *two = load("r0 = *(u32 *)(r1 + 0)\n r0 += 200\n exit");
     struct vm_prog *loop = load("r2 = 2\n call goto_slot\n r0 = 3\n exit");
     const char *to_one = "r2 = 1\n call goto_slot\n exit";
 
-    slots->n = 3;
     ctx.mark = 4;
     assert_int_equal(run(to_one, &ctx), (uint64_t) -ENOENT);
-    atomic_store(&slots->prog[1], two);
+    vm_slots_set(slots, 1, two);
     assert_int_equal(run(to_one, &ctx), 204);
     assert_int_equal(run("r2 = 3\n call goto_slot\n exit", &ctx),
+                     (uint64_t) -ENOENT);
+    assert_int_equal(run("r2 = 16\n call goto_slot\n r0 = 5\n exit", &ctx),
                      (uint64_t) -ENOENT);
     assert_int_equal(run("r2 = -1\n call goto_slot\n exit", &ctx),
                      (uint64_t) -ENOENT);
@@ -368,13 +370,13 @@ test_slots(void **state)
     ctx.slots = slots;
     if (!verify) {
         /* Endless: only fuel ends it. */
-        atomic_store(&slots->prog[2], loop);
+        vm_slots_set(slots, 2, loop);
         expect_fault("r2 = 2\n call goto_slot\n exit", &ctx, "out of fuel");
     }
     vm_prog_unref(two);
     vm_prog_unref(loop);
+    vm_slots_unref(slots);
     vm_defer_run();
-    free(slots);
 }
 
 static void

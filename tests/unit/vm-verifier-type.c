@@ -60,6 +60,8 @@ static const struct vm_helper helpers[] = {
       .flags = VM_HF_NO_PACKET_MEM },
     { .id = VM_HELPER_DP + 6, .name = "number", .fn = helper_zero,
       .ret = VM_RET_INT, .args = { VM_ARG_ANY } },
+    { .id = VM_HELPER_YIELD, .name = "yield", .ret = VM_RET_VOID,
+      .args = { VM_ARG_CTX }, .flags = VM_HF_YIELD },
 };
 
 static const struct vm_helper_set own_helpers = {

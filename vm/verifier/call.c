@@ -138,6 +138,8 @@ check_arg(struct verifier *v, int regno, struct call *c)
         return error;
     }
     switch (kind) {
+    case VM_ARG_ADDRESS:
+        return 0;
     case VM_ARG_ANY:
     case VM_ARG_SIZE:
     case VM_ARG_SIZE_OR_ZERO:
@@ -256,13 +258,33 @@ set_result(struct verifier *v, const struct call *c)
     return 0;
 }
 
+/* After a yield: another context has used the registers and the stack. */
+static int
+yield(struct verifier *v)
+{
+    struct vframe *f = vstate_frame(&v->cur);
+
+    if (v->cur.n_frames > 1) {
+        return vf_reject(v, VF_YIELD_LOCAL, -1);
+    }
+    for (int r = VM_R0; r <= VM_R9; r++) {
+        f->regs[r] = vreg_none();
+    }
+    f->regs[VM_R1] = vreg_pointer(V_CTX);
+    for (uint32_t i = 0; i < f->n_slots; i++) {
+        memset(&f->slots[i], 0, sizeof f->slots[i]);
+    }
+    return 0;
+}
+
 /* What the JITs may rely on: the map, and a constant index into an array. */
 static void
 note_call(struct verifier *v, const struct call *c)
 {
     struct vm_aux *aux = &v->prog->aux[v->pc];
-    const struct vreg *index = vf_reg(v, VM_R3);
-    bool known = c->helper->id == VM_HELPER_TAIL_CALL
+    bool is_goto = c->helper->id == VM_HELPER_GOTO;
+    const struct vreg *index = vf_reg(v, is_goto ? VM_R2 : VM_R3);
+    bool known = (is_goto || c->helper->id == VM_HELPER_TAIL_CALL)
                  && index->type == V_SCALAR && scalar_is_const(&index->num);
     uint64_t value = known ? (uint32_t) index->num.bits.value : 0;
 
@@ -295,12 +317,16 @@ vf_call(struct verifier *v, const struct vm_insn *insn)
             return error;
         }
     }
-    if (c.helper->flags & VM_HF_TAIL_CALL && v->cur.n_refs) {
+    if (c.helper->flags & (VM_HF_TAIL_CALL | VM_HF_YIELD)
+        && v->cur.n_refs) {
         return vf_reject(v, VF_REF_LEAK, -1);
     }
     note_call(v, &c);
     if (c.released) {
         release(v, c.released);
+    }
+    if (c.helper->flags & VM_HF_YIELD) {
+        return yield(v);
     }
     for (int r = VM_R0; r <= VM_R5; r++) {
         *vf_reg(v, r) = vreg_none();
