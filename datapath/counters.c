@@ -117,6 +117,7 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     flow->counters = attr->counters;
     flow->params_size = attr->params_size;
     flow->table_id = attr->table_id;
+    flow->is_bucket = attr->is_bucket;
     if (attr->params_size) {
         memcpy(flow->params, attr->params, attr->params_size);
     }

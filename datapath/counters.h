@@ -34,6 +34,7 @@ struct dp_flow {
     uint32_t counters;
     uint32_t params_size;
     uint8_t table_id;
+    bool is_bucket;
     uint64_t params[];
 };
 

@@ -81,6 +81,14 @@ union dp_key_nw {
     };
 };
 
+union dp_key_actset {
+    uint64_t word;
+    struct {
+        uint32_t conj_id;
+        uint16_t output;        /* ofp_port_t. */
+    };
+};
+
 union dp_key_tp {
     uint64_t word;
     struct {

@@ -24,6 +24,7 @@ enum { N_THREADS = 1 };
 
 struct ovs_list dp_all = OVS_LIST_INITIALIZER(&dp_all);
 dp_helper_fn *dp_normal_fn;
+dp_group_fn *dp_group_fn_;
 
 static void
 defer(void (*fn)(void *), void *aux)
@@ -103,6 +104,12 @@ void
 dp_set_normal(dp_helper_fn *fn)
 {
     dp_normal_fn = fn;
+}
+
+void
+dp_set_group(dp_group_fn *fn)
+{
+    dp_group_fn_ = fn;
 }
 
 /* The loop. */

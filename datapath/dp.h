@@ -187,6 +187,8 @@ struct dp_flow_attr {
     uint64_t cookie;                /* Owner's tag, shown by drop/show:
                                      * the OpenFlow cookie. */
     uint8_t table_id;
+    bool is_bucket;                 /* Has no cookie of its own: that of the
+                                     * rule which led to it counts. */
 };
 
 /* Returns DP_FLOW_NONE when the table of flows is full. */
@@ -255,6 +257,33 @@ typedef uint64_t dp_helper_fn(struct dp_ctx *);
 void dp_set_normal(dp_helper_fn *);
 
 /* For helpers that run on workers (ofproto/normal.c). */
+
+/* GROUP: chooses buckets of the group and starts them with
+ * dp_ctx_run_buckets(); returns the slot to go to.  To be registered like
+ * NORMAL. */
+typedef uint32_t dp_group_fn(struct dp_ctx *, uint32_t group_id,
+                             uint32_t rest);
+void dp_set_group(dp_group_fn *);
+
+/* A bucket: a program that begins with PARAMS rather than HIT, and what
+ * counts its packets (DP_COUNTERS_NONE: nothing). */
+struct dp_bucket {
+    uint64_t hit;                   /* DP_HIT(slot, flow). */
+    uint32_t counters;
+};
+
+/* Runs the packet through each of the 'n' buckets, as it is now, then goes on
+ * with slot 'rest' as if nothing had happened to it.  'buckets' must stay
+ * until the worker is quiescent.  Returns the slot to go to. */
+uint32_t dp_ctx_run_buckets(struct dp_ctx *, const struct dp_bucket *,
+                            size_t n, uint32_t rest);
+/* Counts the packet on 'counters'. */
+void dp_ctx_count(struct dp_ctx *, uint32_t counters);
+/* False if the packet was dropped because it went through too many tables or
+ * groups. */
+bool dp_ctx_may_go_deeper(struct dp_ctx *);
+/* Its headers and metadata as actions have made them. */
+void dp_ctx_flow(const struct dp_ctx *, struct flow *);
 
 /* Outputs the packet as it is now to 'ofp_port'. */
 void dp_ctx_output(struct dp_ctx *, uint32_t ofp_port);

@@ -4,34 +4,80 @@
  *
  * An action list that resubmits and goes on afterwards pushes its remainder
  * as a frame; END pops it.  CLONE pushes a frame that also restores context,
- * packet and action set. */
+ * packet and action set, GROUP one that restores context and packet before
+ * each bucket and at the end. */
 
 #include "datapath/run.h"
 
 #include <stddef.h>
 #include <string.h>
+#include "datapath/bridge.h"
 #include "datapath/ctx.h"
+#include "datapath/private.h"
+#include "datapath/worker.h"
 
-bool
-dp_frame_push(struct dp_ctx *ctx, uint32_t slot)
+static struct dp_frame *
+push(struct dp_ctx *ctx, uint32_t slot, enum dp_frame_kind kind)
 {
     struct dp_cold *cold = ctx->cold;
     struct dp_frame *frame;
 
     if (cold->fatal) {
-        return false;
+        return NULL;
     }
     if (cold->n_frames >= DP_MAX_FRAMES) {
         dp_ctx_fatal(ctx, DP_DROP_FRAMES);
-        return false;
+        return NULL;
     }
     frame = &cold->frames[cold->n_frames++];
     frame->hit = ctx->hit;
+    frame->bucket_cookie = cold->bucket_cookie;
     frame->slot = slot;
     frame->depth = ctx->depth;
     frame->table_id = ctx->table_id;
-    frame->clone = false;
-    return true;
+    frame->kind = kind;
+    return frame;
+}
+
+bool
+dp_frame_push(struct dp_ctx *ctx, uint32_t slot)
+{
+    return push(ctx, slot, DP_FRAME_REST) != NULL;
+}
+
+/* A save for each frame: no limit of its own. */
+static struct dp_save *
+save_packet(struct dp_ctx *ctx)
+{
+    struct dp_cold *cold = ctx->cold;
+    struct dp_save *save = &cold->saves[cold->n_saves++];
+
+    save->buf = cold->buf;
+    save->ctx = *ctx;
+    save->nd_base = cold->nd_base;
+    cold->bufs[cold->buf].n_saves++;
+    return save;
+}
+
+/* The save stays. */
+static const struct dp_save *
+restore_packet(struct dp_ctx *ctx)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_save *save = &cold->saves[cold->n_saves - 1];
+    uint16_t resubmits = ctx->resubmits;
+
+    *ctx = save->ctx;
+    ctx->resubmits = resubmits;         /* Counted over the whole packet. */
+    cold->nd_base = save->nd_base;
+    cold->buf = save->buf;
+    return save;
+}
+
+static void
+pop_save(struct dp_cold *cold)
+{
+    cold->bufs[cold->saves[--cold->n_saves].buf].n_saves--;
 }
 
 bool
@@ -40,37 +86,101 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
     struct dp_cold *cold = ctx->cold;
     struct dp_save *save;
 
-    /* A save for each frame: no limit of its own. */
-    if (!dp_frame_push(ctx, slot)) {
+    if (!push(ctx, slot, DP_FRAME_CLONE)) {
         return false;
     }
-    cold->frames[cold->n_frames - 1].clone = true;
-
-    save = &cold->saves[cold->n_saves++];
-    save->buf = cold->buf;
-    save->ctx = *ctx;
-    save->nd_base = cold->nd_base;
+    save = save_packet(ctx);
     dp_aset_copy(&save->aset, &cold->aset);
     dp_aset_copy(&save->running, &cold->running);
     dp_aset_clear(&cold->running);
-    cold->bufs[cold->buf].n_saves++;
     return true;
 }
 
-static void
-restore_save(struct dp_ctx *ctx)
+/* Buckets. */
+
+void
+dp_ctx_count(struct dp_ctx *ctx, uint32_t counters)
+{
+    struct dp_worker *worker = ctx->cold->worker;
+
+    if (counters != DP_COUNTERS_NONE) {
+        dp_cell_add(dp_cell_get(worker->dp->tables, worker->id, counters), 1,
+                    ctx->packet_size, worker->now_ms);
+    }
+}
+
+static uint32_t
+enter_bucket(struct dp_ctx *ctx, const struct dp_bucket *bucket,
+             uint64_t cookie)
+{
+    ctx->cold->bucket_cookie = cookie;
+    ctx->depth++;
+    ctx->hit = bucket->hit;
+    dp_ctx_count(ctx, bucket->counters);
+    return DP_HIT_SLOT(bucket->hit);
+}
+
+/* Whether nothing follows 'rest' that could see what a bucket does. */
+static bool
+is_last(const struct dp_cold *cold, uint32_t rest)
+{
+    return (rest == DP_SLOT_END && !cold->n_frames && !cold->aset.present
+            && !cold->running.walking);
+}
+
+uint32_t
+dp_ctx_run_buckets(struct dp_ctx *ctx, const struct dp_bucket *buckets,
+                   size_t n, uint32_t rest)
 {
     struct dp_cold *cold = ctx->cold;
-    struct dp_save *save = &cold->saves[--cold->n_saves];
-    uint16_t resubmits = ctx->resubmits;
+    uint64_t cookie = dp_ctx_cookie(ctx);
+    struct dp_frame *frame;
 
-    *ctx = save->ctx;
-    ctx->resubmits = resubmits;         /* Counted over the whole packet. */
-    cold->nd_base = save->nd_base;
-    cold->buf = save->buf;
-    cold->bufs[cold->buf].n_saves--;
-    dp_aset_copy(&cold->aset, &save->aset);
-    dp_aset_copy(&cold->running, &save->running);
+    if (!n) {
+        return rest;
+    }
+    if (n > 1 || !is_last(cold, rest)) {
+        frame = push(ctx, rest, DP_FRAME_BUCKETS);
+        if (!frame) {
+            return DP_SLOT_END;
+        }
+        frame->buckets = buckets + 1;
+        frame->n_buckets = n - 1;
+        save_packet(ctx);
+    }
+    return enter_bucket(ctx, buckets, cookie);
+}
+
+/* END has come to 'frame', which is still on top. */
+static uint32_t
+next_bucket(struct dp_ctx *ctx, struct dp_frame *frame)
+{
+    restore_packet(ctx);
+    ctx->cold->bucket_cookie = frame->bucket_cookie;
+    frame->n_buckets--;
+    return enter_bucket(ctx, frame->buckets++, dp_ctx_cookie(ctx));
+}
+
+static uint32_t
+resume(struct dp_ctx *ctx, const struct dp_frame *frame)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_save *save;
+
+    cold->n_frames--;
+    if (frame->kind != DP_FRAME_REST) {
+        save = restore_packet(ctx);
+        if (frame->kind == DP_FRAME_CLONE) {
+            dp_aset_copy(&cold->aset, &save->aset);
+            dp_aset_copy(&cold->running, &save->running);
+        }
+        pop_save(cold);
+    }
+    cold->bucket_cookie = frame->bucket_cookie;
+    ctx->hit = frame->hit;
+    ctx->table_id = frame->table_id;
+    ctx->depth = frame->depth;
+    return frame->slot;
 }
 
 uint32_t
@@ -78,7 +188,7 @@ dp_frames_end(struct dp_ctx *ctx)
 {
     struct dp_cold *cold = ctx->cold;
     const struct dp_aset_entry *entry;
-    const struct dp_frame *top;
+    struct dp_frame *top;
 
     if (cold->fatal) {
         return 0;
@@ -87,7 +197,7 @@ dp_frames_end(struct dp_ctx *ctx)
     /* The action set is executed when the action lists are through, and by a
      * clone at its end. */
     top = cold->n_frames ? &cold->frames[cold->n_frames - 1] : NULL;
-    if (!top || top->clone) {
+    if (!top || top->kind == DP_FRAME_CLONE) {
         bool was_running = cold->running.walking;
 
         entry = dp_aset_next(&cold->aset, &cold->running);
@@ -100,18 +210,9 @@ dp_frames_end(struct dp_ctx *ctx)
             cold->in_action_set = false;
         }
     }
-    if (!top) {
-        return 0;
-    }
-
-    cold->n_frames--;
-    if (top->clone) {
-        restore_save(ctx);
-    }
-    ctx->hit = top->hit;
-    ctx->table_id = top->table_id;
-    ctx->depth = top->depth;
-    return top->slot;
+    return (!top ? 0
+            : top->kind == DP_FRAME_BUCKETS && top->n_buckets
+            ? next_bucket(ctx, top) : resume(ctx, top));
 }
 
 void
@@ -121,7 +222,7 @@ dp_frames_exit(struct dp_ctx *ctx)
 
     /* The context stays as it is: nothing follows that could see it. */
     while (cold->n_saves) {
-        cold->bufs[cold->saves[--cold->n_saves].buf].n_saves--;
+        pop_save(cold);
     }
     cold->n_frames = 0;
     dp_aset_clear(&cold->aset);
@@ -146,11 +247,9 @@ dp_count_lookup(struct dp_ctx *ctx)
 }
 
 bool
-dp_resubmit(struct dp_ctx *ctx, uint32_t in_port, uint8_t table_id)
+dp_ctx_may_go_deeper(struct dp_ctx *ctx)
 {
-    struct dp_cold *cold = ctx->cold;
-
-    if (cold->fatal) {
+    if (ctx->cold->fatal) {
         return false;
     }
     if (ctx->depth >= DP_MAX_DEPTH) {
@@ -159,6 +258,17 @@ dp_resubmit(struct dp_ctx *ctx, uint32_t in_port, uint8_t table_id)
     }
     if (ctx->resubmits > DP_MAX_RESUBMITS) {
         dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
+        return false;
+    }
+    return true;
+}
+
+bool
+dp_resubmit(struct dp_ctx *ctx, uint32_t in_port, uint8_t table_id)
+{
+    struct dp_cold *cold = ctx->cold;
+
+    if (!dp_ctx_may_go_deeper(ctx)) {
         return false;
     }
     if (table_id <= ctx->table_id) {

@@ -11,6 +11,7 @@
 #include "datapath/run.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
+#include "openflow/openflow.h"
 #include "openvswitch/flow.h"
 #include "openvswitch/ofp-switch.h"
 #include "packets.h"
@@ -63,10 +64,7 @@ HELPER(hit)
     dp_resubmit_done(ctx);
     ctx->table_id = flow->table_id;
     dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
-    if (flow->counters != DP_COUNTERS_NONE) {
-        dp_cell_add(dp_cell_get(tables, worker->id, flow->counters), 1,
-                    ctx->packet_size, worker->now_ms);
-    }
+    dp_ctx_count(ctx, flow->counters);
     dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
     return params(ctx, flow, r2);
 }
@@ -163,6 +161,17 @@ HELPER(controller)
     return 0;
 }
 
+HELPER(group)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+
+    if (!dp_group_fn_) {
+        dp_ctx_drop(ctx, DP_DROP_NO_GROUP);
+        return DP_SLOT_END;
+    }
+    return dp_group_fn_(ctx, r2, r3);
+}
+
 HELPER(drop)
 {
     dp_ctx_drop(to_ctx(r1), r2 < DP_N_DROPS ? r2 : DP_DROP_ACTION);
@@ -232,6 +241,13 @@ HELPER(aset_write)
     if (!dp_aset_write(&ctx->cold->aset, r2, r3, ctx->hit, ctx->table_id)) {
         dp_ctx_fatal(ctx, DP_DROP_ACTION_SET_SIZE);
         return 1;
+    }
+    if (ctx->cold->aset.present & 1u << DP_ASET_GROUP) {
+        /* A group in the set takes the place of its output. */
+        union dp_key_actset actset = { .word = ctx->key[DP_KEY_ACTSET] };
+
+        actset.output = OFPP_UNSET;
+        ctx->key[DP_KEY_ACTSET] = actset.word;
     }
     return 0;
 }

@@ -53,6 +53,7 @@ extern struct ovs_list dp_all;
 
 /* The registered NORMAL, or null. */
 extern dp_helper_fn *dp_normal_fn;
+extern dp_group_fn *dp_group_fn_;
 
 /* Frees what rings hold for 'bridge'; its worker threads must be past it. */
 void dp_upcalls_forget(struct dp *, const struct dp_bridge *);

@@ -25,7 +25,8 @@ dp_ctx_cookie(const struct dp_ctx *ctx)
     const struct dp_flow *flow;
 
     flow = dp_flow_get(ctx->cold->bridge->dp->tables, DP_HIT_FLOW(ctx->hit));
-    return flow ? flow->cookie : 0;
+    return !flow ? 0 : flow->is_bucket ? ctx->cold->bucket_cookie
+           : flow->cookie;
 }
 
 void
@@ -60,6 +61,12 @@ dp_ctx_fatal(struct dp_ctx *ctx, enum dp_drop_reason reason)
         dp_ctx_drop(ctx, reason);
         cold->drop_specific = true;
     }
+}
+
+void
+dp_ctx_flow(const struct dp_ctx *ctx, struct flow *flow)
+{
+    dp_flow_from_key(flow, ctx->key);
 }
 
 struct dp_bridge *
@@ -179,6 +186,7 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge,
     cold->drop_cookie = 0;
     cold->resubmitting = false;
     cold->frag_drop = false;
+    cold->bucket_cookie = 0;
     cold->nd_base.valid = false;
     cold->n_bufs = 0;
     cold->n_outs = 0;

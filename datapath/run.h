@@ -30,13 +30,25 @@ enum {
     DP_ASET_MAX_SETS = 256      /* Contributions of kind DP_ASET_SET. */
 };
 
+/* What END does with a frame before it resumes the remainder. */
+enum dp_frame_kind {
+    DP_FRAME_REST,              /* Nothing. */
+    DP_FRAME_CLONE,             /* Executes the clone's action set, restores
+                                 * saves[n_saves - 1]. */
+    DP_FRAME_BUCKETS            /* Restores saves[n_saves - 1] and runs the
+                                 * next bucket, until there is none. */
+};
+
 /* A pending remainder of an action list. */
 struct dp_frame {
     uint64_t hit;
+    uint64_t bucket_cookie;     /* As in struct dp_cold. */
+    const struct dp_bucket *buckets; /* BUCKETS: those still to run. */
+    uint32_t n_buckets;
     uint32_t slot;
     uint16_t depth;
     uint8_t table_id;
-    bool clone;                 /* Restores saves[n_saves - 1]. */
+    uint8_t kind;               /* enum dp_frame_kind. */
 };
 
 /* A program that contributes to the action set, and for which flow. */
@@ -98,6 +110,9 @@ struct dp_cold {
     bool resubmitting;
     uint32_t saved_in_port;     /* Of the key. */
     bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
+
+    /* Of the rule whose group runs a bucket: a bucket's block has none. */
+    uint64_t bucket_cookie;
 
     struct dp_nd_base nd_base;
 

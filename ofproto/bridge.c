@@ -7,6 +7,7 @@
 #include "connectivity.h"
 #include "ofproto/bundles.h"
 #include "ofproto/connmgr.h"
+#include "ofproto/group.h"
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
@@ -97,6 +98,7 @@ of_bridge_construct(struct ofproto *ofproto)
     atomic_init(&bridge->dpif.tables_version, OVS_VERSION_MIN);
     ovs_list_init(&bridge->changes);
     atomic_count_init(&bridge->n_rules, 0);
+    atomic_count_init(&bridge->n_groups, 0);
     bridge->next_expire = LLONG_MAX;
 
     error = -dp_bridge_create(of_dp, ofproto->name, bridge, &bridge->dpb);
@@ -119,8 +121,6 @@ of_bridge_construct(struct ofproto *ofproto)
     hmap_insert(&of_bridges, &bridge->name_node,
                 hash_string(ofproto->name, 0));
 
-    /* No groups yet (group.c). */
-    memset(&ofproto->ogf, 0, sizeof ofproto->ogf);
     ofproto_init_tables(ofproto, OF_N_TABLES);
     ofproto->tables[OF_TABLE_INTERNAL].flags = (OFTABLE_HIDDEN
                                                 | OFTABLE_READONLY);
@@ -128,19 +128,26 @@ of_bridge_construct(struct ofproto *ofproto)
     return 0;
 }
 
-/* Waits until the last rule of 'bridge' is freed: removals that libofproto
- * has postponed, then what those postpone. */
-static void
-reap_all_rules(struct of_bridge *bridge)
+static unsigned int
+n_left(struct of_bridge *bridge)
 {
-    for (int i = 0; i < 8 && atomic_count_get(&bridge->n_rules); i++) {
+    return (atomic_count_get(&bridge->n_rules)
+            + atomic_count_get(&bridge->n_groups));
+}
+
+/* Waits until the last rule and group of 'bridge' is freed: removals that
+ * libofproto has postponed, then what those postpone. */
+static void
+reap_all(struct of_bridge *bridge)
+{
+    for (int i = 0; i < 8 && n_left(bridge); i++) {
         ovsrcu_barrier();
         ovs_mutex_lock(&ofproto_mutex);
         of_changes_apply(bridge, OVS_VERSION_MAX);
         ovs_mutex_unlock(&ofproto_mutex);
         of_rule_reap();
     }
-    ovs_assert(!atomic_count_get(&bridge->n_rules));
+    ovs_assert(!n_left(bridge));
 }
 
 void
@@ -158,7 +165,7 @@ of_bridge_destruct(struct ofproto *ofproto, bool del OVS_UNUSED)
         }
     }
     ofproto_group_delete_all(ofproto);
-    reap_all_rules(bridge);
+    reap_all(bridge);
 
     of_l2_destroy(bridge->l2);
     of_pipeline_destroy(bridge->pipeline);
@@ -202,6 +209,7 @@ of_set_tables_version(struct ofproto *ofproto, ovs_version_t version)
     struct of_bridge *bridge = of_bridge_cast(ofproto);
 
     of_changes_apply(bridge, version);
+    of_groups_publish(bridge, version);
     VLOG_DBG("%s: publish version %"PRIu64, ofproto->name, version);
     dp_bridge_set_version(bridge->dpb, version);
     atomic_store_explicit(&bridge->dpif.tables_version, version,

@@ -92,11 +92,13 @@ void of_rule_reap(void);
 /* Expires rules whose time has come; of_bridge_wait() wakes up for it. */
 void of_rules_expire(struct of_bridge *);
 
-/* group.c: groups and meters are refused. */
+/* group.c. */
 struct ofgroup *of_group_alloc(void);
 enum ofperr of_group_construct(struct ofgroup *);
 void of_group_destruct(struct ofgroup *);
 void of_group_dealloc(struct ofgroup *);
+enum ofperr of_group_get_stats(const struct ofgroup *,
+                               struct ofputil_group_stats *);
 
 /* provider.c. */
 void of_get_datapath_cap(const char *type, struct smap *caps);

@@ -65,6 +65,8 @@ struct of_bridge {
     struct shash vports;            /* port.c: "struct of_vport". */
 
     atomic_count n_rules;           /* Rules constructed and not yet freed. */
+    atomic_count n_groups;          /* The same of groups. */
+    atomic_uint64_t live_ports[65536 / 64]; /* Bit set (group.h). */
     long long int next_expire;      /* time_msec() of the next look for
                                      * expired rules. */
     uint64_t change_seq;            /* connectivity_seq last seen. */
@@ -78,7 +80,6 @@ struct of_port {
     int ifindex;                    /* Its index, or negative. */
     struct of_bundle *bundle;       /* l2.h; null if in none. */
     struct ovs_list bundle_node;    /* In the bundle's list of ports. */
-    bool may_enable;                /* Live: carrier and (later) BFD, CFM. */
     bool is_layer3;                 /* Carries packets without Ethernet. */
 };
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include "netdev-provider.h"
 #include "netdev-vport.h"
+#include "ofproto/group.h"
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
@@ -306,6 +307,8 @@ of_port_construct(struct ofport *ofport)
     port->netdev = ofport->netdev;
     port->ifindex = netdev_get_ifindex(ofport->netdev);
     update_flags(port);
+    of_live_port_set(bridge, ofport->ofp_port,
+                     netdev_get_carrier(ofport->netdev));
     return 0;
 }
 
@@ -316,6 +319,7 @@ of_port_destruct(struct ofport *ofport, bool del OVS_UNUSED)
     struct of_port *port = of_port_cast(ofport);
 
     leave_datapath(port);
+    of_live_port_set(bridge, ofport->ofp_port, false);
     vport_delete(bridge, netdev_get_name(ofport->netdev));
 }
 
@@ -409,6 +413,8 @@ of_port_run(struct of_port *port)
         ofproto_port_set_enable(&port->up, enable);
         of_l2_port_changed(port);
     }
+    of_live_port_set(of_bridge_cast(port->up.ofproto), port->up.ofp_port,
+                     enable);
 }
 
 /* The device's counters, or the datapath's for a device that has none (a

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "netdev-offload.h"
 #include "ofproto/compile/compile.h"
+#include "ofproto/group.h"
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
@@ -49,6 +50,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
     dp_set_poll_non_pmd_in_main(of_dp, of_dummies_enabled());
     of_compile_init(of_dp);
     of_l2_init(of_dp);
+    of_groups_init();
     of_packet_in_init();
     ofproto_tunnel_init();
     of_trace_init();
@@ -218,6 +220,7 @@ const struct ofproto_class ofproto_dpif_class = {
     .group_construct = of_group_construct,
     .group_destruct = of_group_destruct,
     .group_dealloc = of_group_dealloc,
+    .group_get_stats = of_group_get_stats,
 
     .get_datapath_version = get_datapath_version,
     .get_datapath_cap = of_get_datapath_cap,

@@ -48,6 +48,12 @@ run_CONTROLLER(struct slow_ctx *ctx, const struct ofpact *a)
 }
 
 static bool
+run_GROUP(struct slow_ctx *ctx, const struct ofpact *a)
+{
+    return slow_group(ctx, ofpact_get_GROUP(a)->group_id);
+}
+
+static bool
 run_ENQUEUE(struct slow_ctx *ctx, const struct ofpact *a)
 {
     const struct ofpact_enqueue *enqueue = ofpact_get_ENQUEUE(a);
@@ -466,6 +472,7 @@ run_nothing(struct slow_ctx *ctx OVS_UNUSED,
 #define OFPACT(NAME) [OFPACT_##NAME] = run_##NAME
 static action_fn *const action_fns[N_OFPACTS] = {
     OFPACT(OUTPUT),
+    OFPACT(GROUP),
     OFPACT(CONTROLLER),
     OFPACT(ENQUEUE),
     OFPACT(OUTPUT_REG),

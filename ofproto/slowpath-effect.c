@@ -136,6 +136,27 @@ format_TABLE(const struct of_slow_effect *e, struct ds *s)
                   e->table.match ? "match" : "miss");
 }
 
+/* COUNTERS. */
+
+static void
+run_COUNTERS(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
+             size_t size)
+{
+    dp_counters_add(of_dp, e->counters, 1, size);
+}
+
+static void
+free_COUNTERS(struct of_slow_effect *e)
+{
+    dp_counters_unref(of_dp, e->counters);
+}
+
+static void
+format_COUNTERS(const struct of_slow_effect *e OVS_UNUSED, struct ds *s)
+{
+    ds_put_cstr(s, "group or bucket");
+}
+
 /* LEARN. */
 
 static void

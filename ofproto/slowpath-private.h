@@ -2,7 +2,8 @@
 
 /* The insides of the slow path, for its files: slowpath.c (entry and exit),
  * slowpath-tables.c (lookups), slowpath-actions.c (one action after the
- * other), slowpath-output.c (packets leave), slowpath-effect.c (effects). */
+ * other), slowpath-group.c, slowpath-output.c (packets leave),
+ * slowpath-effect.c (effects). */
 
 #ifndef OFPROTO_SLOWPATH_PRIVATE_H
 #define OFPROTO_SLOWPATH_PRIVATE_H 1
@@ -63,6 +64,13 @@ struct slow_lookup {
  * not forward.  The first lookup of a packet does not count as a resubmit. */
 void slow_table(struct slow_ctx *, const struct slow_lookup *);
 void slow_first_table(struct slow_ctx *);
+
+/* False, with 'error' set, if the packet went through too many tables or
+ * groups. */
+bool slow_may_go_deeper(struct slow_ctx *);
+
+/* slowpath-group.c: false if there is no such group, which ends the list. */
+bool slow_group(struct slow_ctx *, uint32_t group_id);
 
 /* slowpath-actions.c. */
 void slow_actions(struct slow_ctx *, const struct ofpact *, size_t len);

@@ -180,6 +180,27 @@ slow_first_table(struct slow_ctx *ctx)
     run_found(ctx, found, rule);
 }
 
+bool
+slow_may_go_deeper(struct slow_ctx *ctx)
+{
+    if (ctx->depth >= OF_SLOW_MAX_DEPTH) {
+        slow_trace(ctx, "over %d levels of resubmit", OF_SLOW_MAX_DEPTH);
+        ctx->error = DP_DROP_RESUBMIT_DEPTH;
+        return false;
+    }
+    if (ctx->resubmits >= OF_SLOW_MAX_RESUBMITS) {
+        slow_trace(ctx, "over %d resubmits", OF_SLOW_MAX_RESUBMITS);
+        ctx->error = DP_DROP_RESUBMITS;
+        return false;
+    }
+    if (ctx->stack.size >= OF_SLOW_MAX_STACK) {
+        slow_trace(ctx, "over %d bytes of stack", OF_SLOW_MAX_STACK);
+        ctx->error = DP_DROP_FRAMES;
+        return false;
+    }
+    return true;
+}
+
 void
 slow_table(struct slow_ctx *ctx, const struct slow_lookup *lookup)
 {
@@ -190,19 +211,7 @@ slow_table(struct slow_ctx *ctx, const struct slow_lookup *lookup)
     enum found found;
     bool deeper;
 
-    if (ctx->depth >= OF_SLOW_MAX_DEPTH) {
-        slow_trace(ctx, "over %d levels of resubmit", OF_SLOW_MAX_DEPTH);
-        ctx->error = DP_DROP_RESUBMIT_DEPTH;
-        return;
-    }
-    if (ctx->resubmits >= OF_SLOW_MAX_RESUBMITS) {
-        slow_trace(ctx, "over %d resubmits", OF_SLOW_MAX_RESUBMITS);
-        ctx->error = DP_DROP_RESUBMITS;
-        return;
-    }
-    if (ctx->stack.size >= OF_SLOW_MAX_STACK) {
-        slow_trace(ctx, "over %d bytes of stack", OF_SLOW_MAX_STACK);
-        ctx->error = DP_DROP_FRAMES;
+    if (!slow_may_go_deeper(ctx)) {
         return;
     }
 

@@ -89,6 +89,7 @@ struct of_slow_effect {
         } output;
         struct ofproto_async_msg *packet_in; /* PACKET_IN: owned. */
         struct of_rule *rule;       /* RULE: one packet, referenced. */
+        uint32_t counters;          /* COUNTERS: one packet, referenced. */
         struct {                    /* TABLE: one lookup. */
             uint8_t id;
             bool match;

@@ -209,10 +209,13 @@ plan_actions(struct of_plan *p, const struct ofpact *ofpacts, size_t len,
 }
 
 enum ofperr
-of_plan_list(struct of_plan *p, const struct ofpact *ofpacts, size_t len)
+of_plan_list(struct of_plan *p, const struct ofpact *ofpacts, size_t len,
+             enum of_code_kind kind)
 {
-    enum ofperr error = plan_actions(p, ofpacts, len, PLAN_ALL);
+    enum ofperr error;
 
+    of_plan_u8(p, kind);
+    error = plan_actions(p, ofpacts, len, PLAN_ALL);
     if (!error) {
         ofpbuf_put_zeros(&p->params,
                          ROUND_UP(MAX(p->params.size, 8), 8)
@@ -357,7 +360,7 @@ of_gen_set_program(struct of_gen *g, const struct ofpact *const *actions,
 
 int
 of_gen_list(struct of_segments *segments, const struct ofpact *ofpacts,
-            size_t len, size_t params_size)
+            size_t len, size_t params_size, enum of_code_kind kind)
 {
     struct of_gen g = { .segments = segments, .params_size = params_size };
     uint32_t slot = of_gen_new_slot(&g);
@@ -365,7 +368,8 @@ of_gen_list(struct of_segments *segments, const struct ofpact *ofpacts,
     if (!slot) {
         return g.error;
     }
-    begin_segment(&g, slot, DP_HELPER_HIT);
+    begin_segment(&g, slot, (kind == OF_CODE_RULE
+                             ? DP_HELPER_HIT : DP_HELPER_PARAMS));
     of_gen_nested(&g, ofpacts, len, true);
     finish_segment(&g);
     return g.error;

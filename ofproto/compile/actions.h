@@ -57,7 +57,8 @@ size_t of_plan_param(struct of_plan *, const void *, size_t size);
 void of_plan_need(struct of_plan *, enum of_parse_level);
 
 /* Judges and plans a whole list. */
-enum ofperr of_plan_list(struct of_plan *, const struct ofpact *, size_t len);
+enum ofperr of_plan_list(struct of_plan *, const struct ofpact *, size_t len,
+                         enum of_code_kind);
 
 /* Where generated programs go: shape.c. */
 struct of_segments;
@@ -78,7 +79,7 @@ struct of_gen {
 /* Writes the programs for a list that of_plan_list() has accepted; the first
  * segment is where the list starts.  0 or a negative errno. */
 int of_gen_list(struct of_segments *, const struct ofpact *, size_t len,
-                size_t params_size);
+                size_t params_size, enum of_code_kind);
 
 /* For emit functions. */
 

@@ -92,9 +92,24 @@ void of_pipeline_set_min_parse(struct of_pipeline *, enum of_parse_level);
 /* Actions.  of_code_get() judges 'ofpacts' and finds or makes their code; on
  * success stores a reference in '*codep'.  Needed directly only by who runs
  * actions without a rule. */
+enum of_code_kind {
+    OF_CODE_RULE,               /* Begins with HIT: ends a lookup. */
+    OF_CODE_BUCKET              /* Begins with PARAMS. */
+};
 enum ofperr of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
-                        struct of_code **codep);
+                        enum of_code_kind, struct of_code **codep);
 void of_code_unref(struct of_code *);
+
+/* A list of actions that groups can run. */
+struct of_bucket_code {
+    struct of_code *code;       /* Reference. */
+    uint32_t flow;              /* dp_flow_alloc(). */
+};
+enum ofperr of_bucket_code_get(const struct ofpact *, size_t len,
+                               struct of_bucket_code *);
+void of_bucket_code_put(struct of_bucket_code *);
+/* DP_HIT() of its program and flow. */
+uint64_t of_bucket_code_hit(const struct of_bucket_code *);
 
 /* A rule's part in the tables: embedded in struct of_rule.  'flow' and
  * 'counters' may be read by the owner; the rest is the compiler's. */

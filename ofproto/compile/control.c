@@ -131,6 +131,41 @@ const struct of_action_ops of_act_resubmit = {
     .check = resubmit_check, .plan = resubmit_plan, .emit = resubmit_emit
 };
 
+/* group.  Which buckets run is decided at run time, and the group may change
+ * while the rule stays; its number is a parameter.  Neither is it known
+ * here how deep buckets and the choice between them look. */
+
+static void
+group_plan(struct of_plan *p, const struct ofpact *a)
+{
+    uint32_t group_id = ofpact_get_GROUP(a)->group_id;
+
+    of_plan_need(p, OF_N_PARSE_LEVELS - 1);
+    of_plan_param(p, &group_id, sizeof group_id);
+}
+
+static void
+group_emit(struct of_gen *g, const struct ofpact *a)
+{
+    int param = of_gen_param(g, 4);
+    bool last = g->last;
+    uint32_t rest = last ? DP_SLOT_END : of_gen_new_slot(g);
+
+    vm_emit_ld(&g->e, 4, VM_R2, VM_R7, param);
+    vm_emit_movi(&g->e, VM_R3, rest);
+    of_gen_call(g, DP_HELPER_GROUP);
+    vm_emit_mov(&g->e, VM_R2, VM_R0);
+    of_emit_goto_r2(&g->e);
+    g->ended = true;
+    if (!last) {
+        of_gen_next_segment(g, rest);
+    }
+}
+
+const struct of_action_ops of_act_group = {
+    .plan = group_plan, .emit = group_emit
+};
+
 /* clone: the nested list runs with all that it may change saved; END
  * restores it and goes on with the rest. */
 

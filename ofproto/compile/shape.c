@@ -13,6 +13,7 @@
 #include "datapath/dp.h"
 #include "ofproto/compile/actions.h"
 #include "ofproto/compile/load.h"
+#include "ofproto/compile/pipeline.h"
 #include "vm/map.h"
 #include "vm/prog.h"
 
@@ -114,14 +115,16 @@ shape_destroy_locked(struct of_shape *shape)
 /* Makes the programs of a new shape and puts them into all bridges. */
 static int
 shape_create_locked(const struct of_plan *plan, const struct ofpact *ofpacts,
-                    size_t len, struct of_shape **shapep)
+                    size_t len, enum of_code_kind kind,
+                    struct of_shape **shapep)
 {
     struct of_shape *shape = xzalloc(sizeof *shape);
     int error;
 
     shape->bytes = xmemdup(plan->shape.data, MAX(plan->shape.size, 1));
     shape->n_bytes = plan->shape.size;
-    error = of_gen_list(&shape->segments, ofpacts, len, plan->params.size);
+    error = of_gen_list(&shape->segments, ofpacts, len, plan->params.size,
+                        kind);
     if (error) {
         shape_destroy_locked(shape);
         return error;
@@ -164,7 +167,7 @@ ofperr_from_errno(int error)
 
 enum ofperr
 of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
-            struct of_code **codep)
+            enum of_code_kind kind, struct of_code **codep)
 {
     struct of_shape *shape;
     struct of_code *code;
@@ -172,7 +175,7 @@ of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
     enum ofperr error;
 
     of_plan_init(&plan);
-    error = of_plan_list(&plan, ofpacts, ofpacts_len);
+    error = of_plan_list(&plan, ofpacts, ofpacts_len, kind);
     if (error) {
         of_plan_uninit(&plan);
         return error;
@@ -182,7 +185,8 @@ of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
     shape = shape_lookup_locked(&plan.shape, hash_bytes(plan.shape.data,
                                                         plan.shape.size, 0));
     if (!shape) {
-        int retval = shape_create_locked(&plan, ofpacts, ofpacts_len, &shape);
+        int retval = shape_create_locked(&plan, ofpacts, ofpacts_len, kind,
+                                         &shape);
 
         if (retval) {
             ovs_mutex_unlock(&of_compile_mutex);
@@ -225,6 +229,46 @@ of_code_unref(struct of_code *code)
     }
     free(code->params);
     free(code);
+}
+
+/* Buckets. */
+
+enum ofperr
+of_bucket_code_get(const struct ofpact *ofpacts, size_t len,
+                   struct of_bucket_code *bc)
+{
+    struct dp_flow_attr attr = {
+        .counters = DP_COUNTERS_NONE,
+        .is_bucket = true,
+    };
+    enum ofperr error;
+
+    error = of_code_get(ofpacts, len, OF_CODE_BUCKET, &bc->code);
+    if (error) {
+        return error;
+    }
+    attr.params = bc->code->params;
+    attr.params_size = bc->code->params_size;
+    bc->flow = dp_flow_alloc(of_compile_dp, &attr);
+    if (bc->flow == DP_FLOW_NONE) {
+        VLOG_WARN_RL(&rl, "no room for more flows");
+        of_code_unref(bc->code);
+        return OFPERR_OFPGMFC_OUT_OF_BUCKETS;
+    }
+    return 0;
+}
+
+void
+of_bucket_code_put(struct of_bucket_code *bc)
+{
+    dp_flow_free(of_compile_dp, bc->flow);
+    of_code_unref(bc->code);
+}
+
+uint64_t
+of_bucket_code_hit(const struct of_bucket_code *bc)
+{
+    return DP_HIT(of_code_slot(bc->code), bc->flow);
 }
 
 void

@@ -227,7 +227,8 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
 
     error = of_match_check(&rule->cr.match, &parse);
     if (!error) {
-        error = of_code_get(actions->ofpacts, actions->ofpacts_len, &e->code);
+        error = of_code_get(actions->ofpacts, actions->ofpacts_len,
+                            OF_CODE_RULE, &e->code);
     }
     if (error) {
         return error;

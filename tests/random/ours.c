@@ -245,6 +245,7 @@ note_effect(const struct of_slow_effect *e, size_t size, struct rnd_result *r)
         }
         break;
 
+    case OF_SLOW_COUNTERS:
     case OF_SLOW_LEARN:
     case OF_N_SLOW_EFFECTS:
         break;

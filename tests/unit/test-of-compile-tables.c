@@ -195,7 +195,6 @@ test_refused(void **state)
         { "ct_mark=5", "drop", OFPERR_NXBMC_CT_DATAPATH_SUPPORT },
         { "ip", "ct(commit)", OFPERR_NXBAC_CT_DATAPATH_SUPPORT },
         { "ip", "ct_clear", OFPERR_NXBAC_CT_DATAPATH_SUPPORT },
-        { "ip", "group:5", OFPERR_OFPBAC_BAD_OUT_GROUP },
         { "ip", "learn(table=1)", OFPERR_OFPBAC_BAD_TYPE },
         { "ip", "conjunction(5,1/2)", OFPERR_OFPBAC_BAD_TYPE },
         { "ip", "set_tunnel:5", OFPERR_OFPBAC_BAD_TYPE },
