@@ -25,6 +25,9 @@
  * readable memory until the reader is quiescent: frees are deferred through
  * the hook below.
  *
+ * Inlining: array.h and hash.h in vm/maps/ describe layouts that stay as they
+ * are for JITs which inline lookups; of the other kinds, call the operations.
+ *
  * Errors: negative errno as Linux's: -E2BIG full or index too large, -EEXIST,
  * -ENOENT, -EINVAL, -ENOMEM. */
 
@@ -227,6 +230,46 @@ vm_hash_mix(uint64_t a, uint64_t b)
     __extension__ unsigned __int128 m = (unsigned __int128) a * b;
 
     return (uint64_t) m ^ (uint64_t) (m >> 64);
+}
+
+/* What vm_hash_bytes() makes of a seed and a size before it looks at a key.
+ * Every factor depends on the seed: a constant that is known would let an
+ * attacker choose a word that makes it 0, and with it the product. */
+static inline uint64_t
+vm_hash_start(size_t n, uint64_t seed)
+{
+    return seed ^ n * UINT64_C(0xa0761d6478bd642f);
+}
+
+static inline uint64_t
+vm_hash_mask(uint64_t seed)
+{
+    return (seed * UINT64_C(0xe7037ed1a0b428db)
+            + UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* vm_hash_bytes() with those two at hand, which JITs may inline: one multiply
+ * for each 16 bytes of key (words 'a' and 'b', little-endian on all our
+ * machines), and one for what is left, 0 to 15 bytes, padded with 0s. */
+static inline uint64_t
+vm_hash_fixed(const void *key, size_t n, uint64_t start, uint64_t mask)
+{
+    const uint8_t *p = (const uint8_t *) key;
+    uint64_t h = start, a = 0, b = 0;
+
+    for (; n >= 16; n -= 16, p += 16) {
+        __builtin_memcpy(&a, p, 8);
+        __builtin_memcpy(&b, p + 8, 8);
+        h = vm_hash_mix(a ^ mask, b ^ h);
+    }
+    a = b = 0;
+    if (n > 8) {
+        __builtin_memcpy(&a, p, 8);
+        __builtin_memcpy(&b, p + 8, n - 8);
+    } else {
+        __builtin_memcpy(&a, p, n);
+    }
+    return vm_hash_mix(a ^ ~mask, b ^ h);
 }
 
 #endif /* vm/map.h */

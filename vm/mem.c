@@ -182,31 +182,8 @@ vm_hash_seed(void)
     return seed;
 }
 
-/* Every factor depends on the seed: a constant that is known would let an
- * attacker choose a word that makes it 0, and with it the product. */
 uint64_t
-vm_hash_bytes(const void *p_, size_t n, uint64_t h)
+vm_hash_bytes(const void *p, size_t n, uint64_t h)
 {
-    const uint8_t *p = p_;
-    uint64_t s = h * UINT64_C(0xe7037ed1a0b428db) + 0x9e3779b97f4a7c15;
-
-    h ^= n * UINT64_C(0xa0761d6478bd642f);
-    while (n >= 16) {
-        uint64_t a, b;
-
-        memcpy(&a, p, 8);
-        memcpy(&b, p + 8, 8);
-        h = vm_hash_mix(a ^ s, b ^ h);
-        p += 16;
-        n -= 16;
-    }
-
-    uint64_t a = 0, b = 0;
-    if (n > 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, p + 8, n - 8);
-    } else {
-        memcpy(&a, p, n);
-    }
-    return vm_hash_mix(a ^ ~s, b ^ h);
+    return vm_hash_fixed(p, n, vm_hash_start(n, h), vm_hash_mask(h));
 }

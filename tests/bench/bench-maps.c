@@ -4,8 +4,6 @@
 
 #include "tests/bench/maps.h"
 
-#include <stdio.h>
-
 #include "tests/bench/bench.h"
 
 int
@@ -14,7 +12,5 @@ main(void)
     bench_pin();
     bench_dpdk_init();
     bench_maps_hash();
-    bench_fact("huge pages of the process", "%lu MB",
-               (unsigned long) bench_huge_kb() / 1024);
     return 0;
 }

@@ -14,6 +14,9 @@
 #define FLAGS_LRU (FLAGS & ~VM_MF_NO_PREALLOC)
 #define MAX_KEY 512
 #define EVICT_TRIES 16          /* Others may take what was evicted. */
+#define PER_BUCKET 4            /* Entries of a full table, on average. */
+#define HEAP_BYTES (16u << 20)  /* For nodes that wait for readers, beside
+                                 * as many again as the table has. */
 
 static struct vm_hash *
 hash_cast(const struct vm_map *map)
@@ -22,15 +25,15 @@ hash_cast(const struct vm_map *map)
 }
 
 static struct vm_hash_node *
-node_of(uint64_t tagged)
+node_of(uint64_t slot)
 {
-    return (void *) (uintptr_t) (tagged & VM_HASH_PTR);
+    return (void *) (uintptr_t) (slot & VM_HASH_PTR);
 }
 
 static uint64_t
-tag(const struct vm_hash_node *node, uint64_t hash)
+tagged(const struct vm_hash_node *node, uint64_t hash)
 {
-    return (uintptr_t) node | (hash & ~(VM_HASH_PTR | VM_HASH_LOCK));
+    return (uintptr_t) node | (hash & ~VM_HASH_PTR);
 }
 
 static uint64_t
@@ -39,123 +42,60 @@ get(_Atomic uint64_t *p)
     return atomic_load_explicit(p, memory_order_acquire);
 }
 
-static void
-spin_lock(atomic_flag *lock)
+static struct vm_hash_bucket *
+bucket_of(const struct vm_hash *t, uint64_t hash)
 {
-    while (atomic_flag_test_and_set_explicit(lock, memory_order_acquire)) {
-        vm_pause();
-    }
+    return &t->buckets[hash & t->bucket_mask];
+}
+
+/* The line after this one, or NULL. */
+static struct vm_hash_bucket *
+more_of(struct vm_hash_bucket *line)
+{
+    return (void *) (uintptr_t) (get(&line->more) & ~VM_HASH_LOCK);
 }
 
 static void
-spin_unlock(atomic_flag *lock)
+bucket_lock(struct vm_hash_bucket *bucket)
 {
-    atomic_flag_clear_explicit(lock, memory_order_release);
-}
-
-/* Locks a bucket and returns its chain. */
-static uint64_t
-bucket_lock(_Atomic uint64_t *bucket)
-{
-    for (;;) {
-        uint64_t head = atomic_fetch_or_explicit(bucket, VM_HASH_LOCK,
-                                                 memory_order_acquire);
-
-        if (!(head & VM_HASH_LOCK)) {
-            return head;
-        }
-        while (atomic_load_explicit(bucket, memory_order_relaxed)
+    while (atomic_fetch_or_explicit(&bucket->more, VM_HASH_LOCK,
+                                    memory_order_acquire) & VM_HASH_LOCK) {
+        while (atomic_load_explicit(&bucket->more, memory_order_relaxed)
                & VM_HASH_LOCK) {
             vm_pause();
         }
     }
 }
 
-/* Makes 'head' the chain of the bucket, unlocked. */
 static void
-bucket_unlock(_Atomic uint64_t *bucket, uint64_t head)
+bucket_unlock(struct vm_hash_bucket *bucket)
 {
-    atomic_store_explicit(bucket, head, memory_order_release);
+    atomic_fetch_and_explicit(&bucket->more, ~VM_HASH_LOCK,
+                              memory_order_release);
 }
 
-/* Storage. */
-
-static void
-storage_unref(struct vm_hash *t)
+/* The hash of a key: a cookie, too. */
+static uint64_t
+hash_of(const struct vm_hash *t, const void *key)
 {
-    if (atomic_fetch_sub_explicit(&t->storage_refs, 1,
-                                  memory_order_acq_rel) == 1) {
-        vm_big_free(t->slab, t->slab_size);
-        vm_big_free((void *) t->buckets,
-                    (t->bucket_mask + 1) * sizeof *t->buckets);
-        free(t);
-    }
-}
-
-static struct vm_hash_node *
-node_alloc(struct vm_hash *t)
-{
-    spin_lock(&t->free_lock);
-    struct vm_hash_node *node = t->free_nodes;
-    if (node) {
-        t->free_nodes = node_of(atomic_load_explicit(&node->next,
-                                                     memory_order_relaxed));
-    }
-    spin_unlock(&t->free_lock);
-
-    if (!node) {
-        node = aligned_alloc(16, t->node_size);
-        if (node && (uintptr_t) node >> 48) {
-            free(node);
-            node = NULL;
-        }
-        if (node) {
-            memset(node, 0, t->node_size);
-            node->on_heap = true;
-        }
-    }
-    return node;
-}
-
-static void
-node_release(struct vm_hash *t, struct vm_hash_node *node)
-{
-    if (node->on_heap) {
-        free(node);
-        return;
-    }
-    spin_lock(&t->free_lock);
-    atomic_store_explicit(&node->next, (uintptr_t) t->free_nodes,
-                          memory_order_relaxed);
-    t->free_nodes = node;
-    spin_unlock(&t->free_lock);
-}
-
-static void
-node_quiescent(void *node_)
-{
-    struct vm_hash_node *node = node_;
-    struct vm_hash *t = node->table;
-
-    node_release(t, node);
-    storage_unref(t);
-}
-
-/* Frees an unlinked node after quiescence. */
-static void
-node_retire(struct vm_hash_node *node)
-{
-    atomic_fetch_add_explicit(&node->table->storage_refs, 1,
-                              memory_order_relaxed);
-    vm_defer(node_quiescent, node);
+    return (vm_hash_fixed(key, t->map.key_size, t->hash_start, t->hash_mask)
+            | VM_HASH_TAG_BIT);
 }
 
 static int
-storage_new(struct vm_hash *t, const struct vm_map_attr *attr)
+storage_new(struct vm_hash *t, const struct vm_map_attr *attr,
+            size_t value_bytes)
 {
-    uint64_t n_buckets = 2;
+    size_t size = vm_pool_round(sizeof(struct vm_hash_node) + t->value_off
+                                + value_bytes);
+    struct vm_pool_attr pool = {
+        .node_size = size,
+        .n_slab = attr->flags & VM_MF_NO_PREALLOC ? 0 : attr->max_entries,
+        .n_heap = 2ull * attr->max_entries + HEAP_BYTES / size + 1,
+    };
+    uint64_t n_buckets = 1;
 
-    while (n_buckets < attr->max_entries) {
+    while (n_buckets * PER_BUCKET < attr->max_entries) {
         n_buckets *= 2;
     }
     t->bucket_mask = n_buckets - 1;
@@ -163,20 +103,10 @@ storage_new(struct vm_hash *t, const struct vm_map_attr *attr)
     if (!t->buckets) {
         return -ENOMEM;
     }
-    if (!(attr->flags & VM_MF_NO_PREALLOC)) {
-        t->slab_size = (size_t) t->node_size * attr->max_entries;
-        t->slab = vm_big_alloc(t->slab_size);
-        if (!t->slab) {
-            vm_big_free((void *) t->buckets, n_buckets * sizeof *t->buckets);
-            return -ENOMEM;
-        }
-        for (uint32_t i = attr->max_entries; i-- > 0;) {
-            struct vm_hash_node *node
-                = (void *) (t->slab + (size_t) i * t->node_size);
-
-            atomic_init(&node->next, (uintptr_t) t->free_nodes);
-            t->free_nodes = node;
-        }
+    t->pool = vm_pool_new(&pool);
+    if (!t->pool) {
+        vm_big_free(t->buckets, n_buckets * sizeof *t->buckets);
+        return -ENOMEM;
     }
     return 0;
 }
@@ -216,16 +146,16 @@ hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     struct vm_hash *t = aligned_alloc(64, (sizeof *t + 63) & ~63ul);
     if (t) {
         memset(t, 0, sizeof *t);
-        t->seed = (attr->flags & VM_MF_ZERO_SEED ? 0 : vm_hash_seed());
+        uint64_t seed = attr->flags & VM_MF_ZERO_SEED ? 0 : vm_hash_seed();
+
+        t->hash_start = vm_hash_start(attr->key_size, seed);
+        t->hash_mask = vm_hash_mask(seed);
         t->value_off = (attr->key_size + 7) & ~7u;
         t->value_stride = per_cpu ? padded : 0;
-        t->node_size = (offsetof(struct vm_hash_node, key) + t->value_off
-                        + padded * (per_cpu ? vm_n_cpus : 1) + 15) & ~15u;
         t->lru = is_lru(attr);
-        atomic_flag_clear(&t->free_lock);
-        atomic_init(&t->storage_refs, 1);
     }
-    if (!t || storage_new(t, attr)) {
+    if (!t || storage_new(t, attr, (size_t) padded
+                                      * (per_cpu ? vm_n_cpus : 1))) {
         free(t);
         return vm_err(err, -ENOMEM, "hash %s: no memory for %u entries",
                       attr->name ? attr->name : "", attr->max_entries);
@@ -240,27 +170,30 @@ hash_destroy(struct vm_map *map)
     struct vm_hash *t = hash_cast(map);
 
     for (uint64_t i = 0; i <= t->bucket_mask; i++) {
-        struct vm_hash_node *node = node_of(get(&t->buckets[i]));
+        struct vm_hash_bucket *line = &t->buckets[i];
 
-        while (node) {
-            struct vm_hash_node *next = node_of(get(&node->next));
+        while (line) {
+            struct vm_hash_bucket *next = more_of(line);
 
-            if (node->on_heap) {
-                free(node);
+            for (int j = 0; j < VM_HASH_SLOTS; j++) {
+                struct vm_hash_node *node = node_of(get(&line->slots[j]));
+
+                if (node && node->node.on_heap) {
+                    free(node);
+                }
             }
-            node = next;
+            if (line != &t->buckets[i]) {
+                free(line);
+            }
+            line = next;
         }
     }
-    storage_unref(t);
+    vm_pool_unref(t->pool);
+    vm_big_free(t->buckets, (t->bucket_mask + 1) * sizeof *t->buckets);
+    free(t);
 }
 
 /* Lookup. */
-
-uint64_t
-vm_hash_key(const struct vm_hash *t, const void *key)
-{
-    return vm_hash_bytes(key, t->map.key_size, t->seed);
-}
 
 static inline bool
 key_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
@@ -277,50 +210,90 @@ key_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
     return !n || !memcmp(a, b, n);
 }
 
-struct vm_hash_node *
-vm_hash_find(const struct vm_hash *t, const void *key, uint64_t hash)
+static inline bool
+slot_is(const struct vm_hash *t, uint64_t slot, const void *key,
+        uint64_t hash)
 {
-    uint64_t p = get(&t->buckets[hash & t->bucket_mask]);
-    struct vm_hash_node *node;
+    return (!((slot ^ hash) >> 48)
+            && key_equal(node_of(slot)->key, key, t->map.key_size));
+}
 
-    while ((node = node_of(p))) {
-        if (!((p ^ hash) >> 48)
-            && key_equal(node->key, key, t->map.key_size)) {
-            return node;
+/* The slot of 'key', or NULL. */
+static _Atomic uint64_t *
+find_slot(const struct vm_hash *t, const void *key, uint64_t hash)
+{
+    for (struct vm_hash_bucket *line = bucket_of(t, hash); line;
+         line = more_of(line)) {
+        for (int i = 0; i < VM_HASH_SLOTS; i++) {
+            if (slot_is(t, get(&line->slots[i]), key, hash)) {
+                return &line->slots[i];
+            }
         }
-        p = get(&node->next);
     }
     return NULL;
 }
 
-static void *
-hash_lookup_hash(struct vm_map *map, const void *key, uint64_t hash)
+static __attribute__((noinline)) struct vm_hash_node *
+find_elsewhere(const struct vm_hash *t, const void *key, uint64_t hash)
 {
-    const struct vm_hash *t = hash_cast(map);
-    struct vm_hash_node *node = vm_hash_find(t, key, hash);
+    for (struct vm_hash_bucket *line = bucket_of(t, hash); line;
+         line = more_of(line)) {
+        for (int i = 0; i < VM_HASH_SLOTS; i++) {
+            uint64_t slot = get(&line->slots[i]);
+
+            if (slot_is(t, slot, key, hash)) {
+                return node_of(slot);
+            }
+        }
+    }
+    return NULL;
+}
+
+static inline struct vm_hash_node *
+find(const struct vm_hash *t, const void *key, uint64_t hash)
+{
+    uint64_t slot = get(&bucket_of(t, hash)->slots[vm_hash_home(hash)]);
+
+    return (slot_is(t, slot, key, hash) ? node_of(slot)
+            : find_elsewhere(t, key, hash));
+}
+
+static inline void *
+lookup_hash(const struct vm_hash *t, const void *key, uint64_t hash)
+{
+    struct vm_hash_node *node = find(t, key, hash | VM_HASH_TAG_BIT);
 
     if (!node) {
         return NULL;
     }
-    if (t->lru && !atomic_load_explicit(&node->used, memory_order_relaxed)) {
-        atomic_store_explicit(&node->used, 1, memory_order_relaxed);
+    if (t->lru && !atomic_load_explicit(&node->node.used,
+                                        memory_order_relaxed)) {
+        atomic_store_explicit(&node->node.used, 1, memory_order_relaxed);
     }
     return node->key + t->value_off;
 }
 
 static void *
+hash_lookup_hash(struct vm_map *map, const void *key, uint64_t hash)
+{
+    return lookup_hash(hash_cast(map), key, hash);
+}
+
+static void *
 hash_lookup(struct vm_map *map, const void *key)
 {
-    return hash_lookup_hash(map, key, vm_hash_key(hash_cast(map), key));
+    const struct vm_hash *t = hash_cast(map);
+
+    return lookup_hash(t, key, hash_of(t, key));
 }
 
 static uint64_t
 hash_hash(struct vm_map *map, const void *key)
 {
     const struct vm_hash *t = hash_cast(map);
-    uint64_t hash = vm_hash_key(t, key);
+    uint64_t hash = hash_of(t, key);
 
-    __builtin_prefetch((const void *) &t->buckets[hash & t->bucket_mask]);
+    __builtin_prefetch(bucket_of(t, hash));
     return hash;
 }
 
@@ -328,19 +301,26 @@ static void
 hash_prefetch(struct vm_map *map, uint64_t hash)
 {
     const struct vm_hash *t = hash_cast(map);
-    const struct vm_hash_node *node
-        = node_of(get(&t->buckets[hash & t->bucket_mask]));
+    struct vm_hash_bucket *bucket = bucket_of(t, hash);
+    uint64_t slot = get(&bucket->slots[vm_hash_home(hash)]);
+
+    for (int i = 0; (slot ^ hash) >> 48 && i < VM_HASH_SLOTS; i++) {
+        slot = get(&bucket->slots[i]);
+    }
 
     /* A node may lie across two lines; the key's end is enough. */
-    __builtin_prefetch(node);
-    __builtin_prefetch((const uint8_t *) node + sizeof *node
-                       + t->map.key_size - 1);
+    const uint8_t *node = (const uint8_t *) node_of(slot);
+    if (node) {
+        __builtin_prefetch(node);
+        __builtin_prefetch(node + offsetof(struct vm_hash_node, key)
+                           + t->map.key_size - 1);
+    }
 }
 
 static void *
 percpu_lookup_hash(struct vm_map *map, const void *key, uint64_t hash)
 {
-    uint8_t *value = hash_lookup_hash(map, key, hash);
+    uint8_t *value = lookup_hash(hash_cast(map), key, hash);
 
     return (value ? value + (size_t) vm_cpu() * hash_cast(map)->value_stride
             : NULL);
@@ -349,28 +329,10 @@ percpu_lookup_hash(struct vm_map *map, const void *key, uint64_t hash)
 static void *
 percpu_lookup(struct vm_map *map, const void *key)
 {
-    return percpu_lookup_hash(map, key, vm_hash_key(hash_cast(map), key));
+    return percpu_lookup_hash(map, key, hash_of(hash_cast(map), key));
 }
 
 /* Update. */
-
-/* In a locked chain: the link to the node of 'key', or to the chain's end. */
-static _Atomic uint64_t *
-find_link(const struct vm_hash *t, _Atomic uint64_t *link, const void *key,
-          uint64_t hash)
-{
-    struct vm_hash_node *node;
-    uint64_t p;
-
-    while ((node = node_of(p = get(link)))) {
-        if (!((p ^ hash) >> 48)
-            && key_equal(node->key, key, t->map.key_size)) {
-            break;
-        }
-        link = &node->next;
-    }
-    return link;
-}
 
 /* What goes into a node's values. */
 struct fill {
@@ -380,7 +342,7 @@ struct fill {
 
 static void
 node_fill(const struct vm_hash *t, struct vm_hash_node *node,
-          const struct vm_hash_node *old, const struct fill *fill)
+          const struct fill *fill)
 {
     uint8_t *values = node->key + t->value_off;
     uint32_t stride = t->value_stride;
@@ -391,59 +353,81 @@ node_fill(const struct vm_hash *t, struct vm_hash_node *node,
         memcpy(values, fill->value, (size_t) stride * vm_n_cpus);
     } else {
         /* A program's update is of its own CPU's value only. */
-        if (old) {
-            memcpy(values, old->key + t->value_off,
-                   (size_t) stride * vm_n_cpus);
-        } else {
-            memset(values, 0, (size_t) stride * vm_n_cpus);
-        }
+        memset(values, 0, (size_t) stride * vm_n_cpus);
         memcpy(values + (size_t) vm_cpu() * stride, fill->value,
                t->map.value_size);
     }
 }
 
-/* Stores through 'link' of the locked 'bucket', whose chain is 'head', and
- * unlocks. */
-static void
-relink(_Atomic uint64_t *bucket, uint64_t head, _Atomic uint64_t *link,
-       uint64_t to)
+/* A free slot for 'hash' in its locked bucket: where it wants to be, or near.
+ * NULL without memory. */
+static _Atomic uint64_t *
+free_slot(struct vm_hash *t, uint64_t hash)
 {
-    if (link == bucket) {
-        bucket_unlock(bucket, to);
-    } else {
-        atomic_store_explicit(link, to, memory_order_release);
-        bucket_unlock(bucket, head);
+    struct vm_hash_bucket *line = bucket_of(t, hash), *last;
+    unsigned i = vm_hash_home(hash);
+
+    do {
+        for (int j = 0; j < VM_HASH_SLOTS; j++) {
+            if (!get(&line->slots[i])) {
+                return &line->slots[i];
+            }
+            i = i + 1 < VM_HASH_SLOTS ? i + 1 : 0;
+        }
+        last = line;
+        line = more_of(line);
+    } while (line);
+
+    line = aligned_alloc(sizeof *line, sizeof *line);
+    if (!line) {
+        return NULL;
     }
+    memset(line, 0, sizeof *line);
+    atomic_fetch_add_explicit(&t->n_more, 1, memory_order_relaxed);
+    /* Keeps the lock, if this is the first line. */
+    atomic_fetch_or_explicit(&last->more, (uintptr_t) line,
+                             memory_order_release);
+    return &line->slots[i];
 }
 
-/* Takes one node that was not looked up lately out of an LRU table. */
+/* Takes one node of a bucket that was not looked up lately out. */
+static bool
+evict_from(struct vm_hash *t, struct vm_hash_bucket *bucket)
+{
+    struct vm_hash_node *node = NULL;
+
+    bucket_lock(bucket);
+    for (struct vm_hash_bucket *line = bucket; line && !node;
+         line = more_of(line)) {
+        for (int i = 0; i < VM_HASH_SLOTS && !node; i++) {
+            node = node_of(get(&line->slots[i]));
+            if (node && atomic_exchange_explicit(&node->node.used, 0,
+                                                 memory_order_relaxed)) {
+                node = NULL;
+            } else if (node) {
+                atomic_store_explicit(&line->slots[i], 0,
+                                      memory_order_release);
+            }
+        }
+    }
+    bucket_unlock(bucket);
+    if (node) {
+        atomic_fetch_sub(&t->count, 1);
+        vm_pool_retire(t->pool, node);
+    }
+    return node != NULL;
+}
+
 static void
 evict(struct vm_hash *t)
 {
     for (uint64_t n = 0; n <= 2 * t->bucket_mask + 1; n++) {
         uint64_t i = atomic_fetch_add_explicit(&t->hand, 1,
                                                memory_order_relaxed);
-        _Atomic uint64_t *bucket = &t->buckets[i & t->bucket_mask];
-        _Atomic uint64_t *link = bucket;
-        struct vm_hash_node *node;
 
-        if (!atomic_load_explicit(bucket, memory_order_relaxed)) {
-            continue;
-        }
-
-        uint64_t head = bucket_lock(bucket);
-        while ((node = node_of(get(link)))
-               && atomic_exchange_explicit(&node->used, 0,
-                                           memory_order_relaxed)) {
-            link = &node->next;
-        }
-        if (node) {
-            relink(bucket, head, link, get(&node->next));
-            atomic_fetch_sub(&t->count, 1);
-            node_retire(node);
+        if (evict_from(t, &t->buckets[i & t->bucket_mask])) {
             return;
         }
-        bucket_unlock(bucket, head);
     }
 }
 
@@ -463,55 +447,66 @@ update(struct vm_hash *t, const void *key, const struct fill *fill,
     return error;
 }
 
+/* Puts 'node' into its locked bucket, unless that fails or (UNUSED) its value
+ * went into the node that is there. */
+#define UNUSED 1
 static int
-update_once(struct vm_hash *t, const void *key, const struct fill *fill,
-            uint64_t flags)
+link_node(struct vm_hash *t, struct vm_hash_node *node, uint64_t hash,
+          const struct fill *fill, uint64_t flags)
 {
-    uint64_t hash = vm_hash_key(t, key);
-    _Atomic uint64_t *bucket = &t->buckets[hash & t->bucket_mask];
-    struct vm_hash_node *node = node_alloc(t);
-    if (!node) {
-        return -ENOMEM;
-    }
+    _Atomic uint64_t *slot = find_slot(t, node->key, hash);
+    struct vm_hash_node *old = slot ? node_of(get(slot)) : NULL;
 
-    uint64_t head = bucket_lock(bucket);
-    _Atomic uint64_t *link = find_link(t, bucket, key, hash);
-    struct vm_hash_node *old = node_of(get(link));
-    int error = (old && flags == VM_NOEXIST ? -EEXIST
-                 : !old && flags == VM_EXIST ? -ENOENT : 0);
-
-    if (!error && !old && atomic_fetch_add(&t->count, 1)
-                          >= t->map.max_entries) {
-        atomic_fetch_sub(&t->count, 1);
-        error = -E2BIG;
+    if (old ? flags == VM_NOEXIST : flags == VM_EXIST) {
+        return old ? -EEXIST : -ENOENT;
     }
-    if (!error && old && t->value_stride && !fill->all_cpus) {
+    if (old && t->value_stride && !fill->all_cpus) {
         /* The other CPUs' values live on: programs count in them. */
         memcpy(old->key + t->value_off
                + (size_t) vm_cpu() * t->value_stride, fill->value,
                t->map.value_size);
-        bucket_unlock(bucket, head);
-        node_release(t, node);
-        return 0;
+        return UNUSED;
     }
-    if (error) {
-        bucket_unlock(bucket, head);
-        node_release(t, node);
-        return error;
+    if (!old) {
+        if (atomic_fetch_add(&t->count, 1) >= t->map.max_entries) {
+            atomic_fetch_sub(&t->count, 1);
+            return -E2BIG;
+        }
+        slot = free_slot(t, hash);
+        if (!slot) {
+            atomic_fetch_sub(&t->count, 1);
+            return -ENOMEM;
+        }
     }
-
-    node->hash = hash;
-    node->table = t;
-    atomic_store_explicit(&node->used, 0, memory_order_relaxed);
-    memcpy(node->key, key, t->map.key_size);
-    node_fill(t, node, old, fill);
-    atomic_store_explicit(&node->next, old ? get(&old->next)
-                                           : head, memory_order_relaxed);
-    relink(bucket, head, old ? link : bucket, tag(node, hash));
+    node_fill(t, node, fill);
+    atomic_store_explicit(&node->node.used, old != NULL,
+                          memory_order_relaxed);
+    atomic_store_explicit(slot, tagged(node, hash), memory_order_release);
     if (old) {
-        node_retire(old);
+        vm_pool_retire(t->pool, old);
     }
     return 0;
+}
+
+static int
+update_once(struct vm_hash *t, const void *key, const struct fill *fill,
+            uint64_t flags)
+{
+    uint64_t hash = hash_of(t, key);
+    struct vm_hash_bucket *bucket = bucket_of(t, hash);
+    struct vm_hash_node *node = vm_pool_alloc(t->pool);
+    if (!node) {
+        return -ENOMEM;
+    }
+
+    memcpy(node->key, key, t->map.key_size);
+    bucket_lock(bucket);
+    int error = link_node(t, node, hash, fill, flags);
+    bucket_unlock(bucket);
+    if (error) {
+        vm_pool_free(t->pool, node);
+    }
+    return error == UNUSED ? 0 : error;
 }
 
 static int
@@ -526,19 +521,22 @@ static int
 hash_delete(struct vm_map *map, const void *key)
 {
     struct vm_hash *t = hash_cast(map);
-    uint64_t hash = vm_hash_key(t, key);
-    _Atomic uint64_t *bucket = &t->buckets[hash & t->bucket_mask];
-    uint64_t head = bucket_lock(bucket);
-    _Atomic uint64_t *link = find_link(t, bucket, key, hash);
-    struct vm_hash_node *node = node_of(get(link));
+    uint64_t hash = hash_of(t, key);
+    struct vm_hash_bucket *bucket = bucket_of(t, hash);
+    struct vm_hash_node *node = NULL;
 
+    bucket_lock(bucket);
+    _Atomic uint64_t *slot = find_slot(t, key, hash);
+    if (slot) {
+        node = node_of(get(slot));
+        atomic_store_explicit(slot, 0, memory_order_release);
+    }
+    bucket_unlock(bucket);
     if (!node) {
-        bucket_unlock(bucket, head);
         return -ENOENT;
     }
-    relink(bucket, head, link, get(&node->next));
     atomic_fetch_sub(&t->count, 1);
-    node_retire(node);
+    vm_pool_retire(t->pool, node);
     return 0;
 }
 
@@ -562,45 +560,61 @@ percpu_write(struct vm_map *map, const void *key, const void *value,
                   &(struct fill) { .value = value, .all_cpus = true }, flags);
 }
 
-/* Iteration, by bucket; within one, along the chain. */
+/* Iteration, by bucket; within one, by line and slot. */
+
+/* The first entry of a bucket, behind that of 'key' if it is not NULL. */
+static struct vm_hash_node *
+next_in_bucket(const struct vm_hash *t, struct vm_hash_bucket *line,
+               const void *key)
+{
+    for (; line; line = more_of(line)) {
+        for (int i = 0; i < VM_HASH_SLOTS; i++) {
+            struct vm_hash_node *node = node_of(get(&line->slots[i]));
+
+            if (node && !key) {
+                return node;
+            } else if (node
+                       && key_equal(node->key, key, t->map.key_size)) {
+                key = NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
 static int
 hash_next_key(struct vm_map *map, const void *key, void *next)
 {
     struct vm_hash *t = hash_cast(map);
+    struct vm_hash_node *node = NULL;
     uint64_t i = 0;
 
     if (key) {
-        uint64_t hash = vm_hash_key(t, key);
-        struct vm_hash_node *node = vm_hash_find(t, key, hash);
+        uint64_t hash = hash_of(t, key);
 
-        if (node) {
-            node = node_of(get(&node->next));
-            if (node) {
-                memcpy(next, node->key, map->key_size);
-                return 0;
-            }
-            i = (hash & t->bucket_mask) + 1;
+        if (find(t, key, hash)) {
+            i = hash & t->bucket_mask;
+            node = next_in_bucket(t, &t->buckets[i++], key);
         }
     }
-    for (; i <= t->bucket_mask; i++) {
-        struct vm_hash_node *node = node_of(get(&t->buckets[i]));
-
-        if (node) {
-            memcpy(next, node->key, map->key_size);
-            return 0;
-        }
+    for (; !node && i <= t->bucket_mask; i++) {
+        node = next_in_bucket(t, &t->buckets[i], NULL);
     }
-    return -ENOENT;
+    if (!node) {
+        return -ENOENT;
+    }
+    memcpy(next, node->key, map->key_size);
+    return 0;
 }
 
 static size_t
 hash_memory(const struct vm_map *map)
 {
     const struct vm_hash *t = hash_cast(map);
-    size_t n = sizeof *t + (t->bucket_mask + 1) * sizeof *t->buckets;
 
-    return n + (t->slab ? t->slab_size
-                : atomic_load(&t->count) * t->node_size);
+    return (sizeof *t + vm_pool_memory(t->pool)
+            + (t->bucket_mask + 1 + atomic_load(&t->n_more))
+              * sizeof *t->buckets);
 }
 
 static size_t
