@@ -41,18 +41,20 @@ SRC_tools := $(wildcard tests/tools/*.c)
 SRC_random := $(wildcard tests/random/*.c)
 SRC_bench := $(wildcard tests/bench/bench-*.c)
 SRC_bench_helpers := $(filter-out $(SRC_bench),$(wildcard tests/bench/*.c))
+SRC_corpus := $(wildcard tests/corpus/tool/*.c)
 
 LIBS_OURS := $(foreach l,vm jit dp ofproto util,$(BUILD)/lib/libbvs-$(l).a)
 PROGRAMS := $(SRC_programs:utilities/%.c=$(BUILD)/bin/%)
 UNIT_TESTS := $(SRC_unit:tests/unit/%.c=$(BUILD)/tests/unit/%)
 TOOLS := $(SRC_tools:tests/tools/%.c=$(BUILD)/tests/tools/%)
 BENCHES := $(SRC_bench:tests/bench/bench-%.c=$(BUILD)/tests/bench/%)
+CORPUS := $(if $(SRC_corpus),$(BUILD)/tests/corpus/corpus)
 RANDOM := $(if $(SRC_random),$(BUILD)/tests/random/random)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 	$(SRC_programs) $(SRC_unit) $(SRC_unit_helpers) $(SRC_tools) \
-	$(SRC_random) $(SRC_bench) $(SRC_bench_helpers)
+	$(SRC_random) $(SRC_corpus) $(SRC_bench) $(SRC_bench_helpers)
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
 SRC_PURE := $(SRC_vm) $(SRC_jit) $(wildcard utilities/bvs-bpf.c \
@@ -94,7 +96,7 @@ OVS_LIBS = $(OVS_COPIES) $(OVS)/build/ovsdb/.libs/libovsdb.a \
 all: $(LIBS_OURS) $(PROGRAMS) ## build the libraries and programs
 
 .PHONY: tests
-tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) $(BENCHES) ## build the test programs, too
+tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) $(CORPUS) $(BENCHES) ## build the test programs, too
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(OVS)/complete
 	@$(call say,CC)
@@ -166,6 +168,13 @@ $(RANDOM): $(call objects,$(SRC_random)) $(LIBS_OURS) $(OVS_COPIES)
 	@mkdir -p $(@D)
 	$(Q)$(link_all)
 
+$(CORPUS): $(call objects,$(SRC_corpus)) \
+		$(filter %-util.a %-vm.a %-jit.a,$(LIBS_OURS))
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_PURE)
+
 ## Open vSwitch
 
 $(OVS)/complete:
@@ -203,10 +212,10 @@ $(OVS_COPIES): $(BUILD)/config.mk
 
 RUN_TESTS = tests/run --build=$(BUILD) $(TEST_FLAGS)
 
-.PHONY: check check-unit check-replay check-system check-random
+.PHONY: check check-unit check-replay check-system check-random check-corpus
 check: deps tests ## run all tests; as root, or some are skipped
 	@$(RUN_TESTS)
-check-unit check-replay check-system check-random: check-%: tests
+check-unit check-replay check-system check-random check-corpus: check-%: tests
 	@$(RUN_TESTS) --group=$*
 
 # A sanitizer's tree lies beside the normal one.  Its warnings are not errors:

@@ -42,6 +42,10 @@ demo  procps               ps
 demo  python3-os-ken       a controller
 check python3-scapy        makes and takes packets
 check tcpdump              watches packets
+check clang-14             compiles eBPF programs
+check clang-19             compiles eBPF programs for the newest CPU version
+check linux-libc-dev       headers of those programs
+check xdp-tools            programs that others wrote
 lint  clang                a second compiler's opinion
 lint  clang-format         code format
 lint  shellcheck           shell scripts

@@ -269,6 +269,22 @@ vm_elf_set_var_text(struct vm_elf *elf, const char *name, const char *text,
 
 /* Maps. */
 
+int
+vm_elf_set_max_entries(struct vm_elf *elf, const char *name, uint32_t n,
+                       struct vm_err *err)
+{
+    struct bpf_map *map = bpf_object__find_map_by_name(elf->obj, name);
+
+    if (!map) {
+        return vm_err(err, -ENOENT, "%s: there is no map %s", elf->name,
+                      name);
+    }
+    return bpf_map__set_max_entries(map, n)
+           ? vm_err(err, -EINVAL, "%s: map %s cannot have %u entries",
+                    elf->name, name, n)
+           : 0;
+}
+
 static int
 make_map(const struct vm_elf *elf, const struct bpf_map *from,
          struct vm_map *inner, struct vm_map **mapp, struct vm_err *err)

@@ -49,6 +49,11 @@ int vm_elf_set_var(struct vm_elf *, const char *name, const void *value,
 int vm_elf_set_var_text(struct vm_elf *, const char *name, const char *text,
                         struct vm_err *);
 
+/* Sets the number of entries of a map, before vm_elf_make_maps(): some
+ * programs leave it to who loads them (one a CPU, say). */
+int vm_elf_set_max_entries(struct vm_elf *, const char *map, uint32_t n,
+                           struct vm_err *);
+
 /* Makes all maps, with the contents of the data sections. */
 int vm_elf_make_maps(struct vm_elf *, struct vm_err *);
 uint32_t vm_elf_n_maps(const struct vm_elf *);

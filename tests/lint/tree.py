@@ -9,6 +9,8 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 CODE = ("vm", "jit", "datapath", "ofproto", "utilities", "tests")
+# Programs as users write them, each in the manner of another person.
+FOREIGN = "tests/corpus/progs/"
 
 
 class Function:
@@ -94,7 +96,7 @@ class Tree:
 
     def code(self, *suffixes):
         return [f for f in self.files if f.split("/")[0] in CODE
-                and f.endswith(suffixes)]
+                and not f.startswith(FOREIGN) and f.endswith(suffixes)]
 
     def text(self, path):
         if path not in self._text:

@@ -38,6 +38,12 @@ const struct verifier_case verifier_accepts[] = {
       PACKET "*(u64 *)(r10 - 8) = r2\nr4 = r2\nr4 += 14\n"
       "if r4 > r3 goto out\nr5 = *(u64 *)(r10 - 8)\n"
       "r0 = *(u8 *)(r5 + 13)\n" OUT },
+    { "packet length in 32 bits, as compilers take it",
+      PACKET "w4 = w3\nw4 -= w2\nw3 -= w2\nw0 = w4\n" EXIT },
+    { "a load of unwritten stack that is not used then",
+      "r2 = *(u32 *)(r1 + 0)\nif r2 > 20 goto a\n*(u64 *)(r10 - 8) = 1\n"
+      "a:\nr3 = *(u64 *)(r10 - 8)\nr0 = 0\nif r2 > 20 goto b\n"
+      "r0 = r3\nb:\nexit\n" },
     { "null check through a copy",
       LOOKUP("array") "r7 = r0\nif r0 == 0 goto out\n"
       "*(u64 *)(r7 + 8) = 1\n" OUT },

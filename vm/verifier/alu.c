@@ -60,6 +60,14 @@ are_subtractable(const struct vreg *a, const struct vreg *b)
            || (a->type == b->type && !a->maybe_null && !b->maybe_null);
 }
 
+/* Numbers, and what C shows as a 32-bit member of the context (the packet's
+ * pointers): programs compute lengths with their low halves. */
+static bool
+has_low_half(const struct vreg *r)
+{
+    return r->type == V_SCALAR || vreg_is_packet(r) || r->type == V_PKT_END;
+}
+
 static int
 pointer_alu(struct verifier *v, const struct vm_insn *insn, int width,
             const struct vreg *src)
@@ -68,16 +76,17 @@ pointer_alu(struct verifier *v, const struct vm_insn *insn, int width,
     int op = insn->code & VM_OP_MASK;
     struct scalar by = src->num;
 
-    if (width == 32) {
-        return vf_reject(v, VF_POINTER_32, insn->dst);
-    } else if (op != VM_ADD && op != VM_SUB) {
-        return vf_reject(v, VF_POINTER_ALU, insn->dst);
-    } else if (op == VM_SUB && vreg_is_pointer(src)) {
-        if (!vreg_is_pointer(dst) || !are_subtractable(dst, src)) {
-            return vf_reject(v, VF_POINTER_ALU, insn->dst);
-        }
-        *dst = vreg_scalar(scalar_unknown());
+    if (op == VM_SUB
+        && ((vreg_is_pointer(dst) && vreg_is_pointer(src)
+             && are_subtractable(dst, src))
+            || (width == 32 && has_low_half(dst) && has_low_half(src)))) {
+        *dst = vreg_scalar(scalar_bits(width));
         return 0;
+    } else if (width == 32) {
+        return vf_reject(v, VF_POINTER_32, insn->dst);
+    } else if ((op != VM_ADD && op != VM_SUB)
+               || (op == VM_SUB && vreg_is_pointer(src))) {
+        return vf_reject(v, VF_POINTER_ALU, insn->dst);
     } else if (vreg_is_pointer(dst) && vreg_is_pointer(src)) {
         return vf_reject(v, VF_POINTER_ALU, insn->dst);
     }
@@ -181,7 +190,10 @@ move(struct verifier *v, const struct vm_insn *insn, int width,
 {
     struct vreg *dst = vf_reg(v, insn->dst);
 
-    if (width == 32 && vreg_is_pointer(src)) {
+    if (width == 32 && vreg_is_pointer(src) && has_low_half(src)) {
+        *dst = vreg_scalar(scalar_bits(32));
+        return 0;
+    } else if (width == 32 && vreg_is_pointer(src)) {
         return vf_reject(v, VF_POINTER_32, insn->src);
     }
     if (width == 64 && src->type == V_SCALAR && !src->id

@@ -179,6 +179,25 @@ check_readable(struct verifier *v, int regno, const struct window *w,
     return 0;
 }
 
+/* Whether [at, at + size) has bytes that nothing has written and otherwise
+ * only numbers. */
+static bool
+is_unwritten(const struct vframe *f, int at, int size)
+{
+    bool unwritten = false;
+
+    for (int byte = at; byte < at + size; byte++) {
+        const struct vslot *slot = vframe_slot_peek(f, slot_of(byte));
+        enum vbyte what = slot ? slot->bytes[byte_in_slot(byte)] : VB_NONE;
+
+        if (what == VB_SPILL && vreg_is_pointer(&slot->reg)) {
+            return false;
+        }
+        unwritten = unwritten || what == VB_NONE;
+    }
+    return unwritten;
+}
+
 /* The register that lies exactly at 'at', or null. */
 static const struct vreg *
 spilled_at(const struct vframe *f, int at, int size)
@@ -214,6 +233,12 @@ vf_stack_load(struct verifier *v, int regno, int off, int size,
     spilled = w.min == w.max ? spilled_at(w.frame, w.min, size) : NULL;
     if (spilled) {
         *value = *spilled;
+        return 0;
+    } else if (w.min == w.max && is_unwritten(w.frame, w.min, size)) {
+        /* Compilers load before they know whether they need the value; what
+         * is loaded must not be used. */
+        *value = vreg_none();
+        value->size = 1;
         return 0;
     }
     error = check_readable(v, regno, &w, size, &zero);

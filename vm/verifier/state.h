@@ -51,7 +51,9 @@ struct vreg {
     uint32_t ref;               /* Resource to give back, or 0. */
     uint32_t size;              /* V_MAP_VALUE, V_BLOCK, V_MEM: bytes.
                                  * V_PKT, V_PKT_META: bytes after base + num
-                                 * that a comparison has proved. */
+                                 * that a comparison has proved.
+                                 * V_NONE: 1 if loaded from stack that
+                                 * nothing had written. */
     const struct vm_map *map;   /* V_MAP, V_MAP_VALUE. */
     uint32_t map_index;         /* V_MAP: its number in the program plus 1,
                                  * or 0 (inner map). */

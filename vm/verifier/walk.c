@@ -93,7 +93,7 @@ vf_read(struct verifier *v, int regno, int *error)
     struct vreg *r = vf_reg(v, regno);
 
     if (r->type == V_NONE) {
-        *error = vf_reject(v, VF_UNINIT, regno);
+        *error = vf_reject(v, r->size ? VF_STACK_UNINIT : VF_UNINIT, regno);
         return NULL;
     }
     return r;
