@@ -28,9 +28,44 @@ prog_name(const struct bpf_file *file, uint32_t i)
     return file->elf ? vm_elf_prog(file->elf, i).name : "main";
 }
 
+/* The verifier's log, a line after the other. */
+struct log {
+    char *text;
+    size_t size;
+    FILE *f;
+};
+
+static void
+add_line(void *log, const char *line)
+{
+    fprintf(((struct log *) log)->f, "%s\n", line);
+}
+
+static void
+print_log(const struct bpf_options *opts, const char *text)
+{
+    const char *comma = "";
+
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        char line[512];
+
+        snprintf(line, sizeof line, "%.*s", (int) n, text);
+        if (opts->json) {
+            fputs(comma, stdout);
+            bpf_print_json_string(line);
+            comma = ", ";
+        } else {
+            printf("  %s\n", line);
+        }
+        text += n + (text[n] == '\n');
+    }
+}
+
 static void
 print_result(const struct bpf_options *opts, const char *name,
-             const struct vm_prog *prog, const struct vm_err *err)
+             const struct vm_prog *prog, const struct vm_err *err,
+             const char *log)
 {
     if (opts->json) {
         printf("{\"program\": ");
@@ -44,10 +79,13 @@ print_result(const struct bpf_options *opts, const char *name,
         } else {
             printf(", \"reason\": ");
             bpf_print_json_string(err->text);
-            putchar('}');
+            printf(", \"state\": [");
+            print_log(opts, log);
+            printf("]}");
         }
     } else if (!prog) {
         printf("%s: rejected: %s\n", name, err->text);
+        print_log(opts, log);
     } else {
         printf("%s: %" PRIu32 " instructions", name, prog->n_insns);
         if (prog->verified) {
@@ -63,12 +101,35 @@ print_result(const struct bpf_options *opts, const char *name,
     }
 }
 
+/* Loads one program and says what came of it; true if it was accepted. */
+static bool
+load_one(const struct bpf_options *opts, struct bpf_file *file)
+{
+    struct log log = { .text = NULL };
+    struct vm_verify_opts verify = {
+        .log = add_line, .log_aux = &log, .log_level = 1,
+    };
+    struct bpf_options one = *opts;
+    struct vm_err err = { "" };
+
+    log.f = open_memstream(&log.text, &log.size);
+    one.verify_opts = log.f ? &verify : NULL;
+    struct vm_prog *prog = bpf_load(&one, file, &err);
+    if (log.f) {
+        fclose(log.f);
+    }
+    print_result(opts, opts->prog, prog, &err, log.text ? log.text : "");
+    free(log.text);
+    vm_prog_unref(prog);
+    return prog;
+}
+
 static int
 load_all(const struct bpf_options *opts)
 {
     struct bpf_options one = *opts;
     struct bpf_file file;
-    int n_rejected = 0;
+    int n_loaded = 0, n_rejected = 0;
 
     if (!bpf_open(opts, &file)) {
         return 1;
@@ -77,24 +138,23 @@ load_all(const struct bpf_options *opts)
         putchar('[');
     }
     for (uint32_t i = 0; i < n_progs(&file); i++) {
-        struct vm_err err = { "" };
-
         one.prog = prog_name(&file, i);
         if (opts->prog && strcmp(opts->prog, one.prog)) {
             continue;
         }
-        struct vm_prog *prog = bpf_load(&one, &file, &err);
-        if (opts->json && i) {
+        if (opts->json && n_loaded) {
             printf(",\n ");
         }
-        print_result(opts, one.prog, prog, &err);
-        n_rejected += !prog;
-        vm_prog_unref(prog);
+        n_rejected += !load_one(&one, &file);
+        n_loaded++;
     }
     if (opts->json) {
         puts("]");
     }
     bpf_close(&file);
+    if (opts->prog && !n_loaded) {
+        return bpf_fail("%s: there is no program %s", opts->file, opts->prog);
+    }
     return n_rejected ? 1 : 0;
 }
 

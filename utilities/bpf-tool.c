@@ -193,6 +193,7 @@ bpf_load(const struct bpf_options *opts, struct bpf_file *file,
     struct vm_prog *prog = NULL;
 
     bpf_engine_attr(opts->engine, &attr);
+    attr.verify_opts = opts->verify_opts;
     if (!file->elf) {
         attr.name = "main";
         attr.insns = file->insns;

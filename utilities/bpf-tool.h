@@ -37,6 +37,7 @@ struct bpf_options {
     bool verify;                /* plugin: as a verified program. */
     bool json;
     uint64_t repeat;
+    const struct vm_verify_opts *verify_opts;   /* May be NULL. */
 };
 
 /* Programs and maps of a file: an ELF object, or text in the form of

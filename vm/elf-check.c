@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vm/insn.h"
@@ -96,6 +97,108 @@ check_relocations(const struct view *v, const Elf64_Shdr *s)
     return NULL;
 }
 
+/* -- Calls of local functions -- */
+
+static const char *
+section_name(const struct view *v, uint32_t i)
+{
+    return (const char *) v->image
+           + v->shdrs[v->ehdr->e_shstrndx].sh_offset + v->shdrs[i].sh_name;
+}
+
+/* Functions lie in .text.  libbpf appends what a call leads to; a program
+ * that calls itself, or another program, it would append to itself. */
+static bool
+is_function_place(const struct view *v, uint32_t section, uint64_t insn)
+{
+    const Elf64_Shdr *s = section < v->n ? &v->shdrs[section] : NULL;
+
+    return s && s->sh_type == SHT_PROGBITS && s->sh_flags & SHF_EXECINSTR
+           && insn < s->sh_size / sizeof(struct vm_insn)
+           && !strcmp(section_name(v, section), ".text");
+}
+
+/* Puts into 'syms', for each instruction of section 'i', the symbol that it
+ * is relocated with. */
+static void
+note_relocations(const struct view *v, uint32_t i, const Elf64_Sym **syms)
+{
+    for (uint32_t j = 0; j < v->n; j++) {
+        const Elf64_Shdr *s = &v->shdrs[j];
+        const Elf64_Rel *rels = (const void *) (v->image + s->sh_offset);
+
+        if (s->sh_type != SHT_REL || s->sh_info != i) {
+            continue;
+        }
+
+        const Elf64_Sym *table
+            = (const void *) (v->image + v->shdrs[s->sh_link].sh_offset);
+        for (uint64_t k = 0; k < s->sh_size / sizeof *rels; k++) {
+            syms[rels[k].r_offset / sizeof(struct vm_insn)]
+                = &table[ELF64_R_SYM(rels[k].r_info)];
+        }
+    }
+}
+
+/* 'functions': whether .text has functions, not the only program. */
+static const char *
+check_calls(const struct view *v, uint32_t i, bool functions)
+{
+    const Elf64_Shdr *s = &v->shdrs[i];
+    uint64_t n = s->sh_size / sizeof(struct vm_insn);
+    const Elf64_Sym **syms = calloc(n + 1, sizeof *syms);
+    const char *wrong = NULL;
+
+    if (!syms) {
+        return "it is too large for the memory";
+    }
+    note_relocations(v, i, syms);
+    for (uint64_t k = 0; k < n && !wrong; k++) {
+        struct vm_insn insn;
+
+        memcpy(&insn, v->image + s->sh_offset + k * sizeof insn,
+               sizeof insn);
+        if (insn.code != (VM_JMP | VM_CALL) || insn.src != VM_PSEUDO_CALL) {
+            continue;
+        }
+
+        uint64_t from = syms[k] ? syms[k]->st_value / sizeof insn : k;
+        if (!functions
+            || !is_function_place(v, syms[k] ? syms[k]->st_shndx : i,
+                                  from + 1 + (int64_t) insn.imm)) {
+            wrong = "a call leads to something that is no local function";
+        }
+    }
+    free(syms);
+    return wrong;
+}
+
+/* Programs are functions outside of .text, if there are any there. */
+static const char *
+check_programs(const struct view *v)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < v->n; i++) {
+        const Elf64_Shdr *s = &v->shdrs[i];
+
+        any |= s->sh_type == SHT_PROGBITS && s->sh_flags & SHF_EXECINSTR
+               && s->sh_size && strcmp(section_name(v, i), ".text");
+    }
+    for (uint32_t i = 0; i < v->n; i++) {
+        const Elf64_Shdr *s = &v->shdrs[i];
+
+        if (s->sh_type == SHT_PROGBITS && s->sh_flags & SHF_EXECINSTR) {
+            const char *wrong = check_calls(v, i, any);
+
+            if (wrong) {
+                return wrong;
+            }
+        }
+    }
+    return NULL;
+}
+
 static const char *
 check_section(const struct view *v, uint32_t i)
 {
@@ -108,9 +211,7 @@ check_section(const struct view *v, uint32_t i)
         && s->sh_size % sizeof(struct vm_insn)) {
         return "a section of programs is not whole instructions";
     }
-    const char *names
-        = (const char *) v->image + v->shdrs[v->ehdr->e_shstrndx].sh_offset;
-    if (!strcmp(names + s->sh_name, ".BTF")
+    if (!strcmp(section_name(v, i), ".BTF")
         && (s->sh_type != SHT_PROGBITS || s->sh_offset % 4
             || !vm_elf_btf_ok(v->image + s->sh_offset, s->sh_size))) {
         return "its types (BTF) are damaged";
@@ -160,5 +261,5 @@ vm_elf_check(const void *image, size_t size)
             return wrong;
         }
     }
-    return NULL;
+    return check_programs(&v);
 }

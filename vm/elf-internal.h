@@ -2,7 +2,7 @@
 #ifndef VM_ELF_INTERNAL_H
 #define VM_ELF_INTERNAL_H 1
 
-/* Between elf.c and elf-init.c. */
+/* Between the files of the ELF loader. */
 
 #include "vm/elf.h"
 
@@ -28,5 +28,11 @@ bool vm_elf_btf_ok(const uint8_t *data, size_t size);
  * NULL, those of program arrays, loading the programs. */
 int vm_elf_init_maps(struct vm_elf *, const struct vm_prog_attr *template,
                      struct vm_err *);
+
+/* The lines of source of a finished program, '*n' of them, malloc'ed; NULL if
+ * the object does not have them.  vm_elf_free_lines() frees them. */
+struct vm_note *vm_elf_lines(const struct vm_elf *,
+                             const struct vm_elf_prog *, uint32_t *n);
+void vm_elf_free_lines(struct vm_note *, uint32_t n);
 
 #endif /* vm/elf-internal.h */

@@ -496,6 +496,7 @@ load_prog(const struct vm_elf *elf, const struct vm_elf_prog *p,
     struct vm_insn *insns = calloc(p->n_insns + 1, sizeof *insns);
     struct vm_map **maps = calloc(elf->n_maps + 1, sizeof *maps);
     struct vm_prog_attr attr = *template;
+    struct vm_note *notes = vm_elf_lines(elf, p, &attr.n_notes);
     int error;
 
     attr.name = p->name;
@@ -503,6 +504,7 @@ load_prog(const struct vm_elf *elf, const struct vm_elf_prog *p,
     attr.n_insns = p->n_insns;
     attr.maps = maps;
     attr.n_maps = 0;
+    attr.notes = notes;
     if (!insns || !maps) {
         error = vm_err(err, -ENOMEM, "%s: no memory", elf->name);
     } else if (use_maps(elf, p, insns, maps, &attr.n_maps)) {
@@ -511,6 +513,7 @@ load_prog(const struct vm_elf *elf, const struct vm_elf_prog *p,
     } else {
         error = vm_prog_load(&attr, progp, err);
     }
+    vm_elf_free_lines(notes, attr.n_notes);
     free(insns);
     free(maps);
     return error;

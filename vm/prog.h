@@ -89,7 +89,8 @@ struct vm_aux {
 struct vm_verify_opts {
     void (*log)(void *aux, const char *text);
     void *log_aux;
-    uint32_t log_level;         /* 0 nothing, 1 rejections, 2 every step. */
+    uint32_t log_level;         /* 0 nothing; 1 the registers and the stack
+                                 * of a rejection; 2 every step, too. */
     uint64_t max_steps;         /* 0: 1,000,000. */
     uint32_t max_ms;            /* Wall clock; 0: 10,000. */
     size_t max_memory;          /* Bytes of remembered states; 0: 64 MB. */

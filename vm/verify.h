@@ -16,8 +16,9 @@
  * Usage: attr.verify = vm_verify in vm_prog_load().
  *
  * Errors: -EACCES, -EINVAL: a rule is broken; -E2BIG: too complex; -ENOMEM.
- * The sentence names the instruction, the register as it was, the rule and
- * the remedy (vm/verifier/rules.def).
+ * The sentence names the instruction, its line of source where the program
+ * has notes of that (vm_prog_attr.notes), the register as it was, the rule
+ * and the remedy (vm/verifier/rules.def).
  *
  * Threads: any; one program's verification uses only its own memory. */
 

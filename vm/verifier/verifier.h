@@ -71,6 +71,9 @@ struct verifier {
 int vf_reject_at(const struct vm_site *, struct verifier *, enum vf_rule,
                  int regno);
 
+/* Logs the current instruction: log_level 2. */
+void vf_log_insn(const struct verifier *);
+
 /* Register 'regno', which must be readable; null after a rejection. */
 struct vreg *vf_read(struct verifier *, int regno, int *error);
 

@@ -14,13 +14,10 @@
 #include "vm/verify.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "vm/disasm.h"
 #include "vm/verifier/verifier.h"
 
 #define MAX_STEPS 1000000
@@ -43,49 +40,7 @@ struct vf_mark {
     bool done, unlinked;
 };
 
-/* -- Rejections -- */
-
-static const struct {
-    const char *name;
-    int error;
-    const char *broken, *remedy;
-} rules[] = {
-#define VF_RULE(ID, ERROR, BROKEN, REMEDY) { #ID, ERROR, BROKEN, REMEDY },
-#include "vm/verifier/rules.def"
-#undef VF_RULE
-};
-
-const char *
-vm_verify_rule_name(unsigned int index)
-{
-    return index < VF_N_RULES ? rules[index].name : NULL;
-}
-
-const char *
-vm_verify_rule_text(unsigned int index)
-{
-    return index < VF_N_RULES ? rules[index].broken : NULL;
-}
-
-int
-vf_reject_at(const struct vm_site *site, struct verifier *v,
-             enum vf_rule rule, int regno)
-{
-    const struct vm_prog *prog = v->prog;
-    char insn[128] = "", reg[200] = "", what[160];
-
-    if (v->pc < prog->n_insns) {
-        vm_disasm_insn(prog->insns, prog->n_insns, v->pc, prog->type, insn,
-                       sizeof insn);
-    }
-    if (regno >= 0) {
-        vreg_describe(vf_reg(v, regno), what, sizeof what);
-        snprintf(reg, sizeof reg, "r%d is %s: ", regno, what);
-    }
-    return vm_err_at(site, v->err, -rules[rule].error,
-                     "insn %"PRIu32" (%s): %s%s; %s", v->pc, insn, reg,
-                     rules[rule].broken, rules[rule].remedy);
-}
+/* -- Registers -- */
 
 struct vreg *
 vf_read(struct verifier *v, int regno, int *error)
@@ -486,6 +441,9 @@ step(struct verifier *v, bool *ended)
 
     v->path = add_path(v->path, 1);
     v->since_mark++;
+    if (v->opts && v->opts->log_level >= 2) {
+        vf_log_insn(v);
+    }
     switch ((enum vm_form) isa->form) {
     case VM_F_JA:
     case VM_F_JA32:
