@@ -247,7 +247,7 @@ vm_elf_check(const void *image, size_t size)
             && !inside(&v, s->sh_offset, s->sh_size)) {
             return "a section is damaged or cut off";
         }
-        if (s->sh_type == SHT_NOBITS && s->sh_size > UINT32_MAX) {
+        if (s->sh_type == SHT_NOBITS && s->sh_size > 64u << 20) {
             return "a section is too large";
         }
     }
