@@ -202,9 +202,10 @@ $(BUILD)/ovs/libofproto.a: utilities/ovs-link.mk | $(OVS)/complete
 # An archive, so that only the daemon gets it.
 $(BUILD)/ovs/libbridge.a: utilities/ovs-link.mk | $(OVS)/complete
 	@$(call say,AR)
-	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ \
-		$(OVS)/build/vswitchd/bridge.o \
-		$(OVS)/build/vswitchd/system-stats.o
+	$(Q)mkdir -p $(@D) && rm -f $@ && objcopy \
+		$(OVS_HOOKS_BRIDGE:%=--redefine-sym %) \
+		$(OVS)/build/vswitchd/bridge.o $(@D)/bridge.o
+	$(Q)ar rcs $@ $(@D)/bridge.o $(OVS)/build/vswitchd/system-stats.o
 
 $(OVS_COPIES): $(BUILD)/config.mk
 

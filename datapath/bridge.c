@@ -134,6 +134,12 @@ dp_bridge_relink_ports(struct dp_bridge *bridge)
 
 /* Life. */
 
+void
+dp_bridge_add_worker(struct dp_bridge *bridge, unsigned id)
+{
+    bridge->stats[id] = xzalloc(sizeof *bridge->stats[id]);
+}
+
 int
 dp_bridge_create(struct dp *dp, const char *name, void *aux,
                  struct dp_bridge **bridgep)
@@ -145,7 +151,7 @@ dp_bridge_create(struct dp *dp, const char *name, void *aux,
     bridge->aux = aux;
     bridge->conf.forwarding = 1;
     for (unsigned w = 0; w < dp->n_workers; w++) {
-        bridge->stats[w] = xzalloc(sizeof *bridge->stats[w]);
+        dp_bridge_add_worker(bridge, w);
     }
     publish_ports(bridge, NULL, 0);
     ovs_list_push_back(&dp->bridges, &bridge->node);

@@ -56,6 +56,8 @@ struct dp_port *dp_bridge_port(const struct dp_bridge *, uint32_t ofp_port);
  * 0 or -EEXIST, -EINVAL. */
 int dp_bridge_link_port(struct dp_bridge *, struct dp_port *);
 void dp_bridge_unlink_port(struct dp_bridge *, struct dp_port *);
+/* Makes statistics for worker 'id', before it polls a port. */
+void dp_bridge_add_worker(struct dp_bridge *, unsigned id);
 /* Publishes it again after a port's number changed. */
 void dp_bridge_relink_ports(struct dp_bridge *);
 

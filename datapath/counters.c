@@ -21,7 +21,7 @@ struct ids {
 /* The writers' side of `struct dp_tables`, which comes first. */
 struct tables {
     struct dp_tables pub;
-    unsigned n_workers;
+    _Atomic unsigned n_workers; /* Written with the mutex. */
     struct ovs_mutex mutex;
     struct ids flow_ids OVS_GUARDED;
     struct ids counter_ids OVS_GUARDED;
@@ -35,13 +35,44 @@ tables_cast(const struct dp_tables *pub)
 }
 
 struct dp_tables *
-dp_tables_create(unsigned n_workers)
+dp_tables_create(void)
 {
     struct tables *t = xzalloc(sizeof *t);
 
-    t->n_workers = n_workers;
     ovs_mutex_init(&t->mutex);
     return &t->pub;
+}
+
+static unsigned
+n_workers(const struct tables *t)
+{
+    return atomic_load_explicit(&t->n_workers, memory_order_acquire);
+}
+
+static void
+add_cells(struct tables *t, unsigned worker, uint32_t hi)
+{
+    struct dp_cell_chunk *chunk = xzalloc(sizeof *chunk);
+
+    atomic_store_explicit(&t->pub.cells[worker][hi], chunk,
+                          memory_order_release);
+}
+
+void
+dp_tables_add_worker(struct dp_tables *tables)
+{
+    struct tables *t = tables_cast(tables);
+
+    ovs_mutex_lock(&t->mutex);
+    ovs_assert(n_workers(t) < DP_MAX_WORKERS);
+    for (uint32_t hi = 0; hi < DP_N_CHUNKS; hi++) {
+        if (t->refs[hi]) {
+            add_cells(t, n_workers(t), hi);
+        }
+    }
+    atomic_store_explicit(&t->n_workers, n_workers(t) + 1,
+                          memory_order_release);
+    ovs_mutex_unlock(&t->mutex);
 }
 
 void
@@ -56,7 +87,7 @@ dp_tables_destroy(struct dp_tables *tables)
     for (size_t i = 0; i < DP_N_CHUNKS; i++) {
         free(atomic_load_explicit(&t->pub.flows[i], memory_order_relaxed));
         free(t->refs[i]);
-        for (unsigned w = 0; w < t->n_workers; w++) {
+        for (unsigned w = 0; w < n_workers(t); w++) {
             free(atomic_load_explicit(&t->pub.cells[w][i],
                                       memory_order_relaxed));
         }
@@ -187,15 +218,12 @@ dp_counters_alloc(struct dp *dp)
     lo = id & (DP_CHUNK - 1);
     if (!t->refs[hi]) {
         t->refs[hi] = xcalloc(DP_CHUNK, sizeof *t->refs[hi]);
-        for (unsigned w = 0; w < t->n_workers; w++) {
-            struct dp_cell_chunk *chunk = xzalloc(sizeof *chunk);
-
-            atomic_store_explicit(&t->pub.cells[w][hi], chunk,
-                                  memory_order_release);
+        for (unsigned w = 0; w < n_workers(t); w++) {
+            add_cells(t, w, hi);
         }
     }
     t->refs[hi][lo] = 1;
-    for (unsigned w = 0; w < t->n_workers; w++) {
+    for (unsigned w = 0; w < n_workers(t); w++) {
         struct dp_cell_chunk *chunk;
         struct dp_cell *cell;
 
@@ -248,7 +276,7 @@ dp_counters_read(const struct dp *dp, uint32_t id, struct dp_counts *counts)
     if (id == DP_COUNTERS_NONE) {
         return;
     }
-    for (unsigned w = 0; w < t->n_workers; w++) {
+    for (unsigned w = 0; w < n_workers(t); w++) {
         struct dp_cell_chunk *chunk;
         struct dp_cell *cell;
         long long int used;

@@ -62,7 +62,9 @@ struct dp_tables {
     struct dp_cell_chunk *_Atomic cells[DP_MAX_WORKERS][DP_N_CHUNKS];
 };
 
-struct dp_tables *dp_tables_create(unsigned n_workers);
+struct dp_tables *dp_tables_create(void);
+/* Makes cells for the next worker: the first call for worker 0, and so on. */
+void dp_tables_add_worker(struct dp_tables *);
 /* No flow may be left, nor a free be pending. */
 void dp_tables_destroy(struct dp_tables *);
 

@@ -12,6 +12,7 @@
 #include "datapath/private.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
+#include "datapath/workers.h"
 #include "openvswitch/poll-loop.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
@@ -19,8 +20,6 @@
 #include "timeval.h"
 #include "util.h"
 #include "vm/map.h"
-
-enum { N_THREADS = 1 };
 
 struct ovs_list dp_all = OVS_LIST_INITIALIZER(&dp_all);
 dp_helper_fn *dp_normal_fn;
@@ -35,30 +34,22 @@ defer(void (*fn)(void *), void *aux)
 int
 dp_create(enum dp_mode mode, struct dp **dpp)
 {
-    unsigned n_workers = mode == DP_THREADED ? 1 + N_THREADS : 1;
     struct dp *dp = xzalloc(sizeof *dp);
 
     latch_init(&dp->latch);
     vm_set_defer(defer);
-    vm_set_n_cpus(n_workers);
     dp_drops_init();
+    dp_workers_commands_init();
     time_msec();                /* Its first call registers commands, which
                                  * is the main thread's to do. */
     dp_netdev_pcap_register();
 
     dp->mode = mode;
     ovs_list_init(&dp->bridges);
-    dp->tables = dp_tables_create(n_workers);
+    dp->tables = dp_tables_create();
     pthread_mutex_init(&dp->epoch_mutex, NULL);
     pthread_cond_init(&dp->epoch_cond, NULL);
-    dp->n_workers = n_workers;
-    dp->workers = xcalloc(n_workers, sizeof *dp->workers);
-    for (unsigned w = 0; w < n_workers; w++) {
-        dp->workers[w] = dp_worker_create(dp, w);
-    }
-    for (unsigned w = DP_WORKER_MAIN + 1; w < n_workers; w++) {
-        dp_worker_start(dp->workers[w]);
-    }
+    dp_workers_init(dp);
     ovs_list_push_back(&dp_all, &dp->node);
     *dpp = dp;
     return 0;
@@ -72,10 +63,7 @@ dp_destroy(struct dp *dp)
     }
     ovs_assert(ovs_list_is_empty(&dp->bridges));
     ovs_list_remove(&dp->node);
-    for (unsigned w = 0; w < dp->n_workers; w++) {
-        dp_worker_destroy(dp->workers[w]);
-    }
-    free(dp->workers);
+    dp_workers_destroy(dp);
 
     /* Flows that are being freed still know the tables. */
     ovsrcu_barrier();
@@ -129,6 +117,7 @@ dp_run(struct dp *dp)
     bool more;
 
     dp_ports_run(dp);
+    dp_workers_run(dp);
     more = dp_worker_poll(main, drain) > 0;
     more |= dp_upcalls_run(dp);
     dp_worker_flush(main);
@@ -139,7 +128,10 @@ void
 dp_wait(struct dp *dp)
 {
     dp_upcalls_wait(dp);
-    dp_worker_wait(dp->workers[DP_WORKER_MAIN]);
+    if (!dp_worker_wait(dp->workers[DP_WORKER_MAIN])) {
+        poll_immediate_wake();
+    }
+    dp_workers_wait(dp);
 }
 
 void
@@ -156,7 +148,8 @@ dp_synchronize(struct dp *dp)
     }
     pthread_mutex_lock(&dp->epoch_mutex);
     for (unsigned w = DP_WORKER_MAIN + 1; w < dp->n_workers; w++) {
-        while (atomic_load(&dp->workers[w]->epoch_seen) < epoch) {
+        while (dp->workers[w]->running
+               && atomic_load(&dp->workers[w]->epoch_seen) < epoch) {
             pthread_cond_wait(&dp->epoch_cond, &dp->epoch_mutex);
         }
     }

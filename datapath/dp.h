@@ -11,7 +11,7 @@
  * ofproto), except where it says 'worker'.  Workers read what the main
  * thread publishes: with release stores, freed after quiescence (ovs-rcu).
  *
- * Modes: DP_THREADED starts a worker thread; with DP_INLINE (bvs-replay, and
+ * Modes: DP_THREADED starts worker threads; with DP_INLINE (bvs-replay, and
  * ports whose netdev is not a PMD when dummies are enabled) dp_run() polls
  * ports from the main thread.
  *
@@ -102,6 +102,16 @@ void dp_wait(struct dp *);
 /* Waits until no worker uses what was unpublished before the call. */
 void dp_synchronize(struct dp *);
 
+/* Workers, and who gets which queue, by Open_vSwitch's other_config, with Open
+ * vSwitch's keys: pmd-cpu-mask (a worker on each of these cores; without it
+ * one, anywhere), pmd-rxq-assign, pmd-rxq-isolate, pmd-maxsleep; and
+ * worker-mode=adaptive|poll.  Does nothing if none of them changed. */
+void dp_set_config(struct dp *, const struct smap *other_config);
+
+/* The same without text, for tests: workers on 'n' different cores, or -1
+ * for anywhere.  0 or -E2BIG. */
+int dp_set_workers(struct dp *, const int cores[], size_t n);
+
 /* Bridges. */
 
 int dp_bridge_create(struct dp *, const char *name, void *aux,
@@ -162,6 +172,9 @@ struct netdev *dp_port_netdev(const struct dp_port *);
 void dp_port_get_stats(const struct dp_port *, struct dp_port_stats *);
 uint32_t dp_port_ofp_port(const struct dp_port *);
 struct dp_port *dp_port_lookup(const struct dp_bridge *, uint32_t ofp_port);
+
+/* By Interface's other_config: pmd-rxq-affinity.  0 or -EINVAL. */
+int dp_port_set_config(struct dp_port *, const struct smap *other_config);
 
 /* Sends 'packet' (owned by the callee) out of 'port' from the main thread:
  * packet-out and slow path.  Counts as that port's transmission. */

@@ -25,6 +25,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "datapath/gso.h"
+#include "datapath/port-kinds.h"
+#include "netdev-provider.h"
 #include "netdev.h"
 #include "openvswitch/poll-loop.h"
 #include "packets.h"
@@ -310,6 +312,13 @@ linux_rx_wait(struct dp_rxq *rxq_)
     }
 }
 
+static bool
+linux_match(const struct netdev *netdev)
+{
+    /* Not by the type's name, which dummies take for tests. */
+    return netdev_get_class(netdev) == &netdev_linux_class;
+}
+
 static unsigned
 linux_tx(struct dp_port *port, unsigned worker,
          struct dp_packet_batch *batch)
@@ -319,6 +328,7 @@ linux_tx(struct dp_port *port, unsigned worker,
 
 const struct dp_port_ops dp_port_linux_ops = {
     .name = "linux",
+    .match = linux_match,
     .rxq_open = linux_rxq_open,
     .rxq_close = linux_rxq_close,
     .rx = linux_rx,

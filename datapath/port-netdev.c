@@ -7,9 +7,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "datapath/port-kinds.h"
-#include "netdev-provider.h"
 #include "netdev.h"
 #include "util.h"
+
+static bool
+netdev_port_match(const struct netdev *netdev OVS_UNUSED)
+{
+    return true;
+}
 
 static int
 netdev_port_rxq_open(struct dp_port *port, unsigned queue,
@@ -64,17 +69,10 @@ netdev_port_tx(struct dp_port *port, unsigned worker,
 
 const struct dp_port_ops dp_port_netdev_ops = {
     .name = "netdev",
+    .match = netdev_port_match,
     .rxq_open = netdev_port_rxq_open,
     .rxq_close = netdev_port_rxq_close,
     .rx = netdev_port_rx,
     .rx_wait = netdev_port_rx_wait,
     .tx = netdev_port_tx,
 };
-
-const struct dp_port_ops *
-dp_port_kind(const struct netdev *netdev)
-{
-    /* Not by the type's name, which dummies take for tests. */
-    return netdev_get_class(netdev) == &netdev_linux_class
-           ? &dp_port_linux_ops : &dp_port_netdev_ops;
-}

@@ -3,14 +3,17 @@
 #include "datapath/port.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "datapath/bridge.h"
 #include "datapath/port-kinds.h"
 #include "datapath/private.h"
 #include "datapath/worker.h"
+#include "datapath/workers.h"
 #include "netdev.h"
 #include "openvswitch/vlog.h"
+#include "smap.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(dp_port);
@@ -20,10 +23,10 @@ VLOG_DEFINE_THIS_MODULE(dp_port);
 static void
 close_rxqs(struct dp_port *port)
 {
-    struct dp_worker *worker = port->bridge->dp->workers[port->worker];
-
     for (unsigned i = 0; i < port->n_rxqs; i++) {
-        dp_worker_del_rxq(worker, port->rxqs[i]);
+        dp_rxq_withdraw(port->rxqs[i]);
+    }
+    for (unsigned i = 0; i < port->n_rxqs; i++) {
         port->ops->rxq_close(port->rxqs[i]);
     }
     free(port->rxqs);
@@ -34,7 +37,6 @@ close_rxqs(struct dp_port *port)
 static int
 open_rxqs(struct dp_port *port)
 {
-    struct dp_worker *worker = port->bridge->dp->workers[port->worker];
     unsigned n = MAX(netdev_n_rxq(port->netdev), 0);
     int error;
 
@@ -47,10 +49,79 @@ open_rxqs(struct dp_port *port)
             close_rxqs(port);
             return error;
         }
+        port->rxqs[i]->queue = i;
+        port->rxqs[i]->core = dp_affinity_core(port->affinity, i);
         port->n_rxqs++;
-        dp_worker_add_rxq(worker, port->rxqs[i]);
+    }
+    for (unsigned i = 0; i < port->n_rxqs; i++) {
+        dp_rxq_place(port->rxqs[i]);
     }
     return 0;
+}
+
+/* Opens the device as its kind wants it. */
+static int
+start(struct dp_port *port)
+{
+    int error = port->ops->open ? port->ops->open(port) : 0;
+
+    if (!error) {
+        error = open_rxqs(port);
+        if (error && port->ops->close) {
+            port->ops->close(port);
+        }
+    }
+    if (error) {
+        VLOG_ERR("%s: cannot receive packets on %s (%s)",
+                 port->bridge->name, netdev_get_name(port->netdev),
+                 ovs_strerror(-error));
+    }
+    port->started = !error;
+    return error;
+}
+
+/* The reverse; nobody may send any more. */
+static void
+stop(struct dp_port *port)
+{
+    if (port->started) {
+        close_rxqs(port);
+        if (port->ops->close) {
+            port->ops->close(port);
+        }
+        port->started = false;
+    }
+}
+
+/* Takes the port out of its bridge's table: when this returns, nobody sends
+ * on it.  Who found the port in the old table has sent what it had for it:
+ * workers flush at the end of each burst, the main thread here. */
+static void
+retreat(struct dp_port *port)
+{
+    struct dp *dp = port->bridge->dp;
+
+    dp_bridge_unlink_port(port->bridge, port);
+    dp_worker_flush(dp->workers[DP_WORKER_MAIN]);
+    dp_synchronize(dp);
+}
+
+static int
+reconfigure_netdev(struct dp_port *port)
+{
+    int error;
+
+    if (!netdev_is_reconf_required(port->netdev)) {
+        return 0;
+    }
+    error = netdev_reconfigure(port->netdev);
+    if (!error || error == EOPNOTSUPP) {
+        return 0;
+    }
+    VLOG_ERR("%s: interface %s cannot be configured (%s)",
+             port->bridge->name, netdev_get_name(port->netdev),
+             ovs_strerror(error));
+    return -error;
 }
 
 /* Takes the device into service: everything but the bridge's table. */
@@ -62,20 +133,13 @@ attach(struct dp_port *port, struct netdev *netdev)
 
     port->ops = dp_port_kind(netdev);
     port->netdev = netdev_ref(netdev);
-    port->worker = (dp->mode == DP_INLINE
-                    || (dp->poll_non_pmd_in_main && !netdev_is_pmd(netdev))
-                    ? DP_WORKER_MAIN : DP_WORKER_MAIN + 1);
+    port->in_main = (dp->mode == DP_INLINE
+                     || (dp->poll_non_pmd_in_main && !netdev_is_pmd(netdev)));
 
     netdev_set_tx_multiq(netdev, dp->n_workers);
-    if (netdev_is_reconf_required(netdev)) {
-        error = netdev_reconfigure(netdev);
-        if (error && error != EOPNOTSUPP) {
-            VLOG_ERR("%s: interface %s cannot be configured (%s)",
-                     port->bridge->name, netdev_get_name(netdev),
-                     ovs_strerror(error));
-            error = -error;
-            goto error;
-        }
+    error = reconfigure_netdev(port);
+    if (error) {
+        goto error;
     }
     error = -netdev_turn_flags_on(netdev, NETDEV_PROMISC,
                                   &port->saved_flags);
@@ -85,11 +149,8 @@ attach(struct dp_port *port, struct netdev *netdev)
                  ovs_strerror(-error));
         goto error;
     }
-    error = open_rxqs(port);
+    error = start(port);
     if (error) {
-        VLOG_ERR("%s: cannot receive packets on %s (%s)",
-                 port->bridge->name, netdev_get_name(netdev),
-                 ovs_strerror(-error));
         netdev_restore_flags(port->saved_flags);
         goto error;
     }
@@ -105,7 +166,7 @@ static void
 detach(struct dp_port *port)
 {
     if (port->netdev) {
-        close_rxqs(port);
+        stop(port);
         netdev_restore_flags(port->saved_flags);
         netdev_close(port->netdev);
         port->netdev = NULL;
@@ -118,6 +179,7 @@ static void
 port_free(struct dp_port *port)
 {
     free_cacheline(port->cells);
+    free(port->affinity);
     free(port->txqs);
     free(port);
 }
@@ -131,7 +193,7 @@ dp_port_add(struct dp_bridge *bridge, struct netdev *netdev,
 
     port->bridge = bridge;
     port->ofp_port = ofp_port;
-    port->n_workers = bridge->dp->n_workers;
+    port->n_workers = bridge->dp->max_workers;
     port->txqs = xcalloc(port->n_workers, sizeof *port->txqs);
     port->cells = xzalloc_cacheline(port->n_workers * sizeof *port->cells);
     for (unsigned w = 0; w < port->n_workers; w++) {
@@ -158,21 +220,11 @@ dp_port_add(struct dp_bridge *bridge, struct netdev *netdev,
 void
 dp_port_del(struct dp_port *port)
 {
-    struct dp_bridge *bridge;
-
-    if (!port) {
-        return;
+    if (port) {
+        retreat(port);
+        detach(port);
+        port_free(port);
     }
-    bridge = port->bridge;
-    dp_bridge_unlink_port(bridge, port);
-    close_rxqs(port);
-
-    /* Whoever found the port in the old table has sent what it had for it:
-     * workers flush at the end of each burst, the main thread here. */
-    dp_worker_flush(bridge->dp->workers[DP_WORKER_MAIN]);
-    dp_synchronize(bridge->dp);
-    detach(port);
-    port_free(port);
 }
 
 /* Changes. */
@@ -188,11 +240,15 @@ dp_port_set_ofp_port(struct dp_port *port, uint32_t ofp_port)
 {
     if (port->ofp_port != ofp_port) {
         /* No worker may see the port under a number that is neither. */
-        close_rxqs(port);
+        for (unsigned i = 0; i < port->n_rxqs; i++) {
+            dp_rxq_withdraw(port->rxqs[i]);
+        }
         port->ofp_port = ofp_port;
         dp_bridge_relink_ports(port->bridge);
         dp_synchronize(port->bridge->dp);
-        open_rxqs(port);
+        for (unsigned i = 0; i < port->n_rxqs; i++) {
+            dp_rxq_place(port->rxqs[i]);
+        }
     }
 }
 
@@ -204,14 +260,57 @@ dp_port_set_netdev(struct dp_port *port, struct netdev *netdev)
     if (port->netdev == netdev) {
         return 0;
     }
-    dp_bridge_unlink_port(port->bridge, port);
-    close_rxqs(port);
-    dp_worker_flush(port->bridge->dp->workers[DP_WORKER_MAIN]);
-    dp_synchronize(port->bridge->dp);
-
+    retreat(port);
     detach(port);
     error = attach(port, netdev);
     return error ? error : dp_bridge_link_port(port->bridge, port);
+}
+
+int
+dp_affinity_core(const char *affinity, unsigned queue)
+{
+    while (affinity && *affinity) {
+        char *end;
+        unsigned long q = strtoul(affinity, &end, 10), core;
+
+        if (end == affinity || *end != ':') {
+            return -EINVAL;
+        }
+        affinity = end + 1;
+        core = strtoul(affinity, &end, 10);
+        if (end == affinity || (*end && *end != ',') || core > INT_MAX) {
+            return -EINVAL;
+        }
+        if (q == queue) {
+            return core;
+        }
+        affinity = *end ? end + 1 : end;
+    }
+    return -1;
+}
+
+int
+dp_port_set_config(struct dp_port *port, const struct smap *other_config)
+{
+    const char *affinity = smap_get(other_config, "pmd-rxq-affinity");
+    bool change = !nullable_string_is_equal(affinity, port->affinity);
+
+    if (!change) {
+        return 0;
+    }
+    free(port->affinity);
+    port->affinity = nullable_xstrdup(affinity);
+    for (unsigned i = 0; i < port->n_rxqs; i++) {
+        port->rxqs[i]->core = dp_affinity_core(affinity, i);
+    }
+    dp_workers_rebalance(port->bridge->dp);
+    if (dp_affinity_core(affinity, UINT_MAX) == -EINVAL) {
+        VLOG_WARN("%s: pmd-rxq-affinity=%s is not of the form "
+                  "QUEUE:CORE[,QUEUE:CORE]...", netdev_get_name(port->netdev),
+                  affinity);
+        return -EINVAL;
+    }
+    return 0;
 }
 
 struct netdev *
@@ -261,22 +360,12 @@ dp_port_send(struct dp_port *port, struct dp_packet *packet)
 static void
 reconfigure(struct dp_port *port)
 {
-    int error;
-
-    close_rxqs(port);
-    dp_synchronize(port->bridge->dp);
-    error = netdev_reconfigure(port->netdev);
-    if (error && error != EOPNOTSUPP) {
-        VLOG_ERR("%s: interface %s cannot be reconfigured (%s)",
-                 port->bridge->name, netdev_get_name(port->netdev),
-                 ovs_strerror(error));
+    retreat(port);
+    stop(port);
+    if (!reconfigure_netdev(port)) {
+        start(port);
     }
-    error = open_rxqs(port);
-    if (error) {
-        VLOG_ERR("%s: cannot receive packets on %s (%s)",
-                 port->bridge->name, netdev_get_name(port->netdev),
-                 ovs_strerror(-error));
-    }
+    dp_bridge_link_port(port->bridge, port);
 }
 
 void
@@ -291,6 +380,7 @@ dp_ports_run(struct dp *dp)
         for (uint32_t i = 0; i < ports->n_ports; i++) {
             if (netdev_is_reconf_required(ports->list[i]->netdev)) {
                 reconfigure(ports->list[i]);
+                break;          /* The table is another one now. */
             }
         }
     }

@@ -24,13 +24,28 @@
 #include "dp-packet.h"
 #include "openvswitch/list.h"
 
+struct dp_worker;
 struct netdev_rxq;
 struct netdev_saved_flags;
 
-/* A receive queue.  Kinds of port extend it. */
+/* Loads are kept for the last DP_LOAD_INTERVALS * DP_LOAD_MS. */
+enum { DP_LOAD_INTERVALS = 12, DP_LOAD_MS = 5000 };
+
+/* A receive queue.  Kinds of port extend it; their rxq_open() zeroes it and
+ * sets the first two members. */
 struct dp_rxq {
     struct dp_port *port;
     struct netdev_rxq *netdev_rxq;      /* Null if the kind has its own. */
+    unsigned queue;                     /* Its number in the port. */
+
+    /* Cycles (of the time stamp counter) spent on its packets. */
+    _Atomic uint64_t cycles;            /* Its worker writes. */
+
+    /* The main thread's. */
+    struct dp_worker *worker;           /* Who polls it; null: nobody. */
+    int core;                           /* Where it is pinned to, or -1. */
+    uint64_t cycles_seen;
+    uint64_t load[DP_LOAD_INTERVALS];   /* Cycles, a ring. */
 };
 
 /* What a worker has to send on a port. */
@@ -50,6 +65,14 @@ struct dp_port_cell {
 struct dp_port_ops {
     const char *name;
 
+    /* Whether this kind serves 'netdev'. */
+    bool (*match)(const struct netdev *);
+
+    /* Before the first queue is opened, and after the last one is closed and
+     * nobody sends any more; they see to 'port->kind'.  May be null. */
+    int (*open)(struct dp_port *);
+    void (*close)(struct dp_port *);
+
     /* Makes receive queue 'queue'.  0 or negative errno. */
     int (*rxq_open)(struct dp_port *, unsigned queue, struct dp_rxq **);
     void (*rxq_close)(struct dp_rxq *);
@@ -57,17 +80,16 @@ struct dp_port_ops {
     /* Receives up to NETDEV_MAX_BURST packets into 'batch', which is empty.
      * Returns the number of packets that were lost on the way in. */
     unsigned (*rx)(struct dp_rxq *, struct dp_packet_batch *batch);
-    /* poll_block() wakes up when rx() may give packets. */
+    /* poll_block() wakes up when rx() may give packets.  Null for a kind that
+     * cannot tell: its workers nap instead, for microseconds. */
     void (*rx_wait)(struct dp_rxq *);
 
-    /* Sends 'batch' and empties it.  Returns how many packets the port did
-     * not take; they are freed, too. */
+    /* Sends 'batch' and empties it.  What a full queue does not take is tried
+     * once more.  Returns how many packets the port did not take; they are
+     * freed, too. */
     unsigned (*tx)(struct dp_port *, unsigned worker,
                    struct dp_packet_batch *batch);
 };
-
-extern const struct dp_port_ops dp_port_netdev_ops;
-extern const struct dp_port_ops dp_port_linux_ops;
 
 struct dp_port {
     struct dp_bridge *bridge;
@@ -77,14 +99,22 @@ struct dp_port {
     uint32_t ofp_port;          /* Written by the main thread only. */
     _Atomic uint32_t flags;     /* enum dp_port_flags. */
 
-    unsigned worker;            /* Which one polls 'rxqs'. */
+    void *kind;                 /* The kind's own. */
+
+    bool started;               /* Open, with its queues.  Changes only while
+                                 * nobody sends. */
+    bool in_main;               /* The main thread polls 'rxqs'. */
     struct dp_rxq **rxqs;
     unsigned n_rxqs;
+    char *affinity;             /* pmd-rxq-affinity, or null. */
 
-    unsigned n_workers;
+    unsigned n_workers;         /* As many as there may be. */
     struct dp_txq *txqs;        /* One a worker. */
     struct dp_port_cell *cells; /* One a worker. */
 };
+
+/* The core that 'affinity' ("0:3,1:7") names for 'queue', or -1. */
+int dp_affinity_core(const char *affinity, unsigned queue);
 
 static inline uint32_t
 dp_port_flags(const struct dp_port *port)

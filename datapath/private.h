@@ -3,7 +3,8 @@
 /* `struct dp`, for this folder only.
  *
  * Worker 0 (DP_WORKER_MAIN) has no thread: dp_run() and dp_bridge_inject()
- * run it in the main thread.  Workers from 1 on have one each. */
+ * run it in the main thread.  Workers from 1 on have one each, while they
+ * run. */
 
 #ifndef DATAPATH_PRIVATE_H
 #define DATAPATH_PRIVATE_H 1
@@ -21,6 +22,13 @@ struct dp_worker;
 
 enum { DP_WORKER_MAIN = 0 };
 
+/* pmd-rxq-assign. */
+enum dp_assign {
+    DP_ASSIGN_CYCLES,           /* By load, back and forth over workers. */
+    DP_ASSIGN_ROUNDROBIN,       /* In order. */
+    DP_ASSIGN_GROUP             /* By load, each to the least loaded. */
+};
+
 struct dp {
     struct ovs_list node;       /* In 'dp_all'. */
     enum dp_mode mode;
@@ -29,8 +37,21 @@ struct dp {
     struct ovs_list bridges;    /* Contains "struct dp_bridge"s. */
     struct dp_tables *tables;   /* Flows and counters. */
 
-    unsigned n_workers;         /* The main thread's included. */
+    unsigned max_threads;       /* At a time. */
+    unsigned max_workers;       /* Numbers, the main thread's included. */
+    unsigned n_workers;         /* That ever were, the main thread's too. */
     struct dp_worker **workers;
+
+    /* How queues are given to workers (datapath/workers.c). */
+    enum dp_assign assign;
+    bool isolate;               /* Pinned queues have a worker for them. */
+    char *signature;            /* Of the configuration; null: none yet. */
+    _Atomic bool poll_mode;     /* Workers never sleep. */
+    _Atomic uint64_t max_nap_ns;
+    long long int next_load;    /* When to measure again, in ms. */
+    unsigned load_index;        /* Of the current element of 'load's. */
+    unsigned n_loads;           /* Elements that are measured. */
+    uint64_t start_tsc, start_ns;       /* For the rate of the TSC. */
 
     /* Handshake with worker threads: the main thread raises 'epoch' and waits
      * until each of them has seen it at a point where it holds nothing. */

@@ -2,11 +2,15 @@
 
 #include "datapath/worker.h"
 
+#include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include "datapath/bridge.h"
 #include "datapath/private.h"
 #include "openvswitch/poll-loop.h"
+#include "ovs-numa.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
@@ -16,8 +20,9 @@
 #include "vm/map.h"
 
 enum {
-    SPIN_ROUNDS = 32,           /* Empty rounds before a worker sleeps. */
-    QUIESCE_ROUNDS = 64         /* Busy rounds between quiescent states. */
+    SPIN_NS = 25 * 1000,        /* Of empty rounds before a worker sleeps. */
+    QUIESCE_ROUNDS = 64,        /* Rounds between quiescent states. */
+    TIMER_SLACK_NS = 1000       /* How late a nap may end. */
 };
 
 /* Sending. */
@@ -34,10 +39,17 @@ flush_txq(struct dp_worker *worker, struct dp_txq *txq)
     DP_PACKET_BATCH_FOR_EACH (i, packet, &txq->batch) {
         bytes += dp_packet_size(packet);
     }
-    lost = port->ops->tx(port, worker->id, &txq->batch);
+    if (OVS_LIKELY(port->started)) {
+        lost = port->ops->tx(port, worker->id, &txq->batch);
+    } else {
+        dp_packet_delete_batch(&txq->batch, true);
+        lost = n;
+    }
     dp_packet_batch_init(&txq->batch);
 
     DP_WORKER_ADD(worker, bufs_out, n);
+    DP_WORKER_ADD(worker, stats.sent, n - lost);
+    DP_WORKER_ADD(worker, stats.batches, 1);
     DP_PORT_ADD(port, worker->id, tx_packets, n - lost);
     DP_PORT_ADD(port, worker->id, tx_bytes, n ? bytes / n * (n - lost) : 0);
     if (lost) {
@@ -109,6 +121,7 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
 {
     struct dp_port *port = rxq->port;
     struct dp_bridge *bridge = port->bridge;
+    uint64_t start = rte_rdtsc(), received, ran, sent;
     struct dp_packet_batch batch;
     struct dp_packet *packet;
     unsigned n, lost;
@@ -121,7 +134,10 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
         DP_PORT_ADD(port, worker->id, rx_dropped, lost);
     }
     n = dp_packet_batch_size(&batch);
+    received = rte_rdtsc();
+    DP_WORKER_ADD(worker, stats.bursts[n], 1);
     if (!n) {
+        DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_POLL], received - start);
         return 0;
     }
 
@@ -143,8 +159,14 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     }
     DP_PORT_ADD(port, worker->id, rx_packets, n);
     DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
+    ran = rte_rdtsc();
     dp_worker_flush(worker);
     dp_upcalls_flush(worker);
+    sent = rte_rdtsc();
+    DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_RX], received - start);
+    DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_RUN], ran - received);
+    DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_TX], sent - ran);
+    DP_WORKER_ADD(rxq, cycles, sent - start);
     return n;
 }
 
@@ -179,15 +201,21 @@ dp_worker_inject(struct dp_worker *worker, struct dp_bridge *bridge,
     dp_worker_flush(worker);
 }
 
-void
+bool
 dp_worker_wait(struct dp_worker *worker)
 {
     struct dp_rxq_list *list;
 
     list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
     for (size_t i = 0; i < list->n; i++) {
+        if (!list->rxqs[i]->port->ops->rx_wait) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < list->n; i++) {
         list->rxqs[i]->port->ops->rx_wait(list->rxqs[i]);
     }
+    return true;
 }
 
 /* The thread. */
@@ -207,39 +235,73 @@ see_epoch(struct dp_worker *worker, uint64_t epoch)
     }
 }
 
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Nothing came for a while.  'wake_seq' was read before the queues were
+ * looked at; '*nap_ns' grows from nap to nap. */
+static void
+rest(struct dp_worker *worker, uint64_t wake_seq, uint64_t *nap_ns)
+{
+    struct dp *dp = worker->dp;
+
+    DP_WORKER_ADD(worker, stats.sleeps, 1);
+    if (dp_worker_wait(worker)) {
+        seq_wait(worker->wake, wake_seq);
+        poll_block();
+    } else {
+        uint64_t most = atomic_load_explicit(&dp->max_nap_ns,
+                                             memory_order_relaxed);
+        struct timespec nap;
+
+        *nap_ns = MIN(*nap_ns + 1000, most);
+        nap = (struct timespec) { .tv_nsec = *nap_ns };
+        nanosleep(&nap, NULL);
+    }
+}
+
 static void *
 worker_main(void *worker_)
 {
     struct dp_worker *worker = worker_;
-    unsigned idle = 0, busy = 0;
+    uint64_t idle_since = 0, nap_ns = 0;
+    unsigned rounds = 0;
 
     vm_set_cpu(worker->id);
+    if (worker->core >= 0) {
+        ovs_numa_thread_setaffinity_core(worker->core);
+    }
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     for (;;) {
-        uint64_t wake_seq = 0;
+        uint64_t wake_seq;
 
         /* The sequence number is read before what it announces, so that
          * nothing is slept through. */
-        if (idle >= SPIN_ROUNDS) {
-            wake_seq = seq_read(worker->wake);
-        }
+        wake_seq = seq_read(worker->wake);
         see_epoch(worker, atomic_load(&worker->dp->epoch));
         if (atomic_load(&worker->exit)) {
             break;
         }
 
+        if (++rounds >= QUIESCE_ROUNDS) {
+            rounds = 0;
+            ovsrcu_try_quiesce();
+        }
         if (dp_worker_poll(worker, NULL)) {
-            idle = 0;
-            if (++busy >= QUIESCE_ROUNDS) {
-                busy = 0;
-                ovsrcu_try_quiesce();
-            }
-        } else if (idle < SPIN_ROUNDS) {
-            idle++;
-        } else {
-            seq_wait(worker->wake, wake_seq);
-            dp_worker_wait(worker);
-            poll_block();
-            idle = busy = 0;
+            idle_since = nap_ns = 0;
+        } else if (atomic_load_explicit(&worker->dp->poll_mode,
+                                        memory_order_relaxed)) {
+            continue;
+        } else if (!idle_since) {
+            idle_since = now_ns();
+        } else if (now_ns() - idle_since >= SPIN_NS) {
+            rest(worker, wake_seq, &nap_ns);
         }
     }
     return NULL;
@@ -254,6 +316,7 @@ dp_worker_create(struct dp *dp, unsigned id)
 
     worker->dp = dp;
     worker->id = id;
+    worker->core = -1;
     worker->wake = seq_create();
     worker->cold.saves = xcalloc(DP_MAX_FRAMES, sizeof *worker->cold.saves);
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
@@ -261,19 +324,29 @@ dp_worker_create(struct dp *dp, unsigned id)
 }
 
 void
-dp_worker_start(struct dp_worker *worker)
+dp_worker_start(struct dp_worker *worker, int core)
 {
+    worker->core = core;
+    worker->running = true;
+    atomic_store(&worker->exit, false);
     worker->thread = ovs_thread_create("bvs-worker", worker_main, worker);
+}
+
+void
+dp_worker_stop(struct dp_worker *worker)
+{
+    if (worker->running) {
+        atomic_store(&worker->exit, true);
+        seq_change(worker->wake);
+        xpthread_join(worker->thread, NULL);
+        worker->running = false;
+    }
 }
 
 void
 dp_worker_destroy(struct dp_worker *worker)
 {
-    if (worker->id != DP_WORKER_MAIN) {
-        atomic_store(&worker->exit, true);
-        seq_change(worker->wake);
-        xpthread_join(worker->thread, NULL);
-    }
+    dp_worker_stop(worker);
     for (int kind = 0; kind < DP_N_UPCALLS; kind++) {
         struct dp_ring *ring = &worker->rings[kind];
 
@@ -292,6 +365,27 @@ dp_worker_destroy(struct dp_worker *worker)
     seq_destroy(worker->wake);
     free_cacheline(worker);
 }
+
+void
+dp_worker_read(const struct dp_worker *worker, struct dp_worker_base *base)
+{
+#define GET(MEMBER) atomic_load_explicit(&worker->MEMBER, memory_order_relaxed)
+    base->tsc = rte_rdtsc();
+    for (int i = 0; i < DP_N_STAGES; i++) {
+        base->cycles[i] = GET(stats.cycles[i]);
+    }
+    for (int i = 0; i <= NETDEV_MAX_BURST; i++) {
+        base->bursts[i] = GET(stats.bursts[i]);
+    }
+    base->sleeps = GET(stats.sleeps);
+    base->sent = GET(stats.sent);
+    base->batches = GET(stats.batches);
+    base->received = GET(received);
+    base->to_rings = GET(to_rings);
+#undef GET
+}
+
+/* Queues. */
 
 /* Publishes 'list' and frees the old one when the worker is past it. */
 static void

@@ -3,11 +3,15 @@
 /* Workers: who polls receive queues and runs packets.
  *
  * A worker thread loops over its queues; when nothing came for a while it
- * sleeps in poll_block(), where it is quiescent.  Worker 0 is the main
- * thread and is polled by dp_run().
+ * sleeps in poll_block(), where it is quiescent, or naps if one of its queues
+ * cannot wake it up.  Worker 0 is the main thread and is polled by dp_run().
  *
- * The main thread changes a worker's queues with dp_worker_set_rxqs() and
- * waits for it with dp_synchronize(). */
+ * The struct outlives its thread: a worker that is stopped keeps its number,
+ * its counters and what is in its rings, and can be started again.
+ *
+ * The main thread changes a worker's queues with dp_worker_add_rxq() and
+ * dp_worker_del_rxq(), which wait for it.  Which threads there are, and who
+ * gets which queue, is decided in datapath/workers.c. */
 
 #ifndef DATAPATH_WORKER_H
 #define DATAPATH_WORKER_H 1
@@ -30,10 +34,44 @@ struct dp_rxq_list {
     struct dp_rxq *rxqs[];
 };
 
+/* What a worker's time goes into, in cycles of the time stamp counter; the
+ * rest it sleeps.  Rows of worker/show. */
+#define DP_STAGES                                       \
+    DP_STAGE(POLL, "polling in vain")                   \
+    DP_STAGE(RX,   "receive")                           \
+    DP_STAGE(RUN,  "programs")                          \
+    DP_STAGE(TX,   "transmit")
+enum dp_stage {
+#define DP_STAGE(NAME, TEXT) DP_STAGE_##NAME,
+    DP_STAGES
+#undef DP_STAGE
+    DP_N_STAGES
+};
+
+/* The worker writes. */
+struct dp_worker_stats {
+    _Atomic uint64_t cycles[DP_N_STAGES];
+    _Atomic uint64_t bursts[NETDEV_MAX_BURST + 1];      /* By packets. */
+    _Atomic uint64_t sleeps;            /* Waits and naps. */
+    _Atomic uint64_t sent, batches;     /* Given to ports. */
+};
+
+/* The same at one moment. */
+struct dp_worker_base {
+    uint64_t tsc;
+    uint64_t cycles[DP_N_STAGES];
+    uint64_t bursts[NETDEV_MAX_BURST + 1];
+    uint64_t sleeps, sent, batches;
+    uint64_t received, to_rings;
+};
+
 struct dp_worker {
     struct dp *dp;
     unsigned id;
-    pthread_t thread;           /* Not of worker 0. */
+    bool running;               /* Has a thread; the main thread's. */
+    bool leaving;               /* Gets no more queues; the main thread's. */
+    int core;                   /* Where it runs, or -1: anywhere. */
+    pthread_t thread;           /* If running. */
     struct seq *wake;           /* Changed to wake it up. */
     _Atomic bool exit;
     _Atomic uint64_t epoch_seen;        /* Written under epoch_mutex. */
@@ -48,6 +86,9 @@ struct dp_worker {
     _Atomic uint64_t from_rings;        /* Worker 0: those it handled. */
     _Atomic uint64_t bufs_in, bufs_out; /* Buffers made and gone. */
 
+    struct dp_worker_stats stats;
+    struct dp_worker_base base; /* The main thread's: at the last reset. */
+
     struct dp_ring rings[DP_N_UPCALLS];
     struct dp_ctx ctx __attribute__((aligned(64)));
     struct dp_cold cold;
@@ -59,9 +100,14 @@ struct dp_worker {
         + (N), memory_order_relaxed)
 
 struct dp_worker *dp_worker_create(struct dp *, unsigned id);
-void dp_worker_start(struct dp_worker *);
-/* Stops and frees it.  Its queues must be gone. */
+/* Starts its thread, on 'core' if that is not -1. */
+void dp_worker_start(struct dp_worker *, int core);
+/* Ends its thread.  Its queues must be gone. */
+void dp_worker_stop(struct dp_worker *);
+/* Stops and frees it. */
 void dp_worker_destroy(struct dp_worker *);
+/* Its statistics now. */
+void dp_worker_read(const struct dp_worker *, struct dp_worker_base *);
 
 /* Takes 'rxq' in or out; when it returns the worker has seen it. */
 void dp_worker_add_rxq(struct dp_worker *, struct dp_rxq *);
@@ -70,7 +116,9 @@ void dp_worker_del_rxq(struct dp_worker *, struct dp_rxq *);
 /* Receives and runs a burst from each queue; returns the number of packets.
  * 'after_burst' (may be null) is called after each queue that had some. */
 unsigned dp_worker_poll(struct dp_worker *, void (*after_burst)(struct dp *));
-void dp_worker_wait(struct dp_worker *);
+/* poll_block() wakes up for its queues.  False, and nothing is arranged, if
+ * one of them cannot do that. */
+bool dp_worker_wait(struct dp_worker *);
 /* Runs 'packet' (owned) as if received on 'ofp_port', sends what it output. */
 void dp_worker_inject(struct dp_worker *, struct dp_bridge *,
                       struct dp_packet *, uint32_t ofp_port);

@@ -22,7 +22,7 @@ static const char no_cache[] =
 static const char no_offload[] = "no flows are offloaded";
 static const char no_conntrack[] = "no connection tracking yet";
 static const char no_pmd[] =
-    "no PMD threads: workers poll all ports (see coverage/show)";
+    "no such log and no bonds in the datapath (see worker/show)";
 static const char no_impl[] =
     "no choice of implementations: lookups are compiled programs";
 static const char no_snooping[] = "no multicast snooping yet";

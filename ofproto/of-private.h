@@ -62,6 +62,7 @@ int of_port_query_by_name(const struct ofproto *, const char *devname,
                           struct ofproto_port *);
 int of_port_add(struct ofproto *, struct netdev *);
 int of_port_del(struct ofproto *, ofp_port_t);
+int of_port_set_config(const struct ofport *, const struct smap *);
 int of_port_get_stats(const struct ofport *, struct netdev_stats *);
 int of_port_dump_start(const struct ofproto *, void **statep);
 int of_port_dump_next(const struct ofproto *, void *state,

@@ -23,6 +23,7 @@
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/shash.h"
+#include "smap.h"
 #include "ofproto/ofproto-provider.h"
 #include "ofproto/ofproto-dpif.h"
 #include "datapath/dp.h"
@@ -78,6 +79,7 @@ struct of_port {
     struct dp_port *dpp;            /* Owned; null once it has left. */
     struct netdev *netdev;          /* The device that dpp uses. */
     int ifindex;                    /* Its index, or negative. */
+    struct smap config;             /* Interface's other_config. */
     struct of_bundle *bundle;       /* l2.h; null if in none. */
     struct ovs_list bundle_node;    /* In the bundle's list of ports. */
     bool is_layer3;                 /* Carries packets without Ethernet. */

@@ -288,6 +288,7 @@ of_port_alloc(void)
 {
     struct of_port *port = xzalloc(sizeof *port);
 
+    smap_init(&port->config);
     return &port->up;
 }
 
@@ -326,7 +327,10 @@ of_port_destruct(struct ofport *ofport, bool del OVS_UNUSED)
 void
 of_port_dealloc(struct ofport *ofport)
 {
-    free(of_port_cast(ofport));
+    struct of_port *port = of_port_cast(ofport);
+
+    smap_destroy(&port->config);
+    free(port);
 }
 
 void
@@ -359,6 +363,18 @@ of_port_reconfigured(struct ofport *ofport,
     update_flags(port);
     of_l2_port_changed(port);
     of_port_run(port);
+}
+
+int
+of_port_set_config(const struct ofport *ofport, const struct smap *config)
+{
+    struct of_port *port = of_port_cast(ofport);
+
+    if (!smap_equal(&port->config, config)) {
+        smap_destroy(&port->config);
+        smap_clone(&port->config, config);
+    }
+    return port->dpp ? -dp_port_set_config(port->dpp, config) : 0;
 }
 
 /* A device that was unplugged and has come back is another one, by its index,
@@ -395,6 +411,8 @@ follow_device(struct of_port *port)
         if (error) {
             VLOG_WARN_RL(&rl, "%s: device of port %s cannot be used (%s)",
                          bridge->dpif.up.name, name, ovs_strerror(error));
+        } else {
+            dp_port_set_config(port->dpp, &port->config);
         }
         port->netdev = port->up.netdev;
         update_flags(port);

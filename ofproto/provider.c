@@ -98,12 +98,11 @@ type_wait(const char *type)
     }
 }
 
-static int
-port_set_config(const struct ofport *port OVS_UNUSED,
-                const struct smap *cfg OVS_UNUSED)
+/* Every type is told the same. */
+static void
+type_set_config(const char *type OVS_UNUSED, const struct smap *other_config)
 {
-    /* Nothing of it concerns a port kind that there is now. */
-    return 0;
+    dp_set_config(of_dp, other_config);
 }
 
 /* BFD and LLDP: vswitchd hands every port's configuration over, also when
@@ -164,6 +163,7 @@ const struct ofproto_class ofproto_dpif_class = {
     .port_open_type = of_port_open_type,
     .type_run = type_run,
     .type_wait = type_wait,
+    .type_set_config = type_set_config,
 
     .alloc = of_bridge_alloc,
     .construct = of_bridge_construct,
@@ -185,7 +185,7 @@ const struct ofproto_class ofproto_dpif_class = {
     .port_query_by_name = of_port_query_by_name,
     .port_add = of_port_add,
     .port_del = of_port_del,
-    .port_set_config = port_set_config,
+    .port_set_config = of_port_set_config,
     .port_get_stats = of_port_get_stats,
     .port_dump_start = of_port_dump_start,
     .port_dump_next = of_port_dump_next,

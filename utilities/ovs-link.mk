@@ -4,7 +4,8 @@
 # holds them as their own build makes them; here copies are made of which
 # - the objects below are left out, because ofproto/ and datapath/ take
 #   their place (ofproto/dpif-absent.c defines what others refer to), and
-# - ofproto.o calls ofproto/hooks.c where a rule appears or disappears.
+# - ofproto.o calls ofproto/hooks.c where a rule appears or disappears, and
+# - bridge.o calls datapath/dpdk-start.c to start DPDK.
 
 OVS_OMIT_LIBOFPROTO = ofproto-dpif ofproto-dpif-ipfix ofproto-dpif-mirror \
 	ofproto-dpif-monitor ofproto-dpif-rid ofproto-dpif-sflow \
@@ -25,3 +26,6 @@ OVS_HOOKS = \
 	classifier_remove_assert=of_hook_classifier_remove_assert \
 	classifier_remove=of_hook_classifier_remove \
 	ofconn_send_reply=of_hook_ofconn_send_reply
+
+# The same in bridge.o, for starting DPDK.
+OVS_HOOKS_BRIDGE = dpdk_init=dp_dpdk_init

@@ -276,7 +276,7 @@ check 'and changes nothing' prints $((n + 1)) port_counts 2
 refuses 'a trace of no flow' 'unknown field' appctl ofproto/trace br0 nosuch
 refuses 'a trace in no bridge' 'no such bridge' appctl ofproto/trace br1 ip
 for command in dpctl/dump-flows upcall/show 'mdb/show br0' \
-    dpif-netdev/pmd-stats-show dpctl/dump-conntrack; do
+    'dpif-netdev/pmd-perf-log-set on' dpctl/dump-conntrack; do
     # shellcheck disable=SC2086 # a command and its argument
     check "$command answers with a line" prints 1 sh -c \
         "ovs-appctl -t $OVS_RUNDIR/ovs-vswitchd.$(bvs_pid).ctl $command |
