@@ -243,6 +243,8 @@ bench: tests ## measure, peers included (B=group, UPDATE=1)
 	@tests/bench/run --build=$(BUILD) $(if $(UPDATE),--update) \
 		$(BENCH_FLAGS) $(B)
 
+include tests/aarch64/rules.mk
+
 .PHONY: demo demo-replay
 demo: deps all ## see the switch work (root, a minute)
 	@BUILD=$(abspath $(BUILD)) tests/demo/run.sh
@@ -254,15 +256,15 @@ demo-replay: deps all ## see a policy tested over a capture (no root)
 flags:
 	@echo '$(COMMON)'; echo '$(COMMON) $(OVS_CFLAGS)'
 sources:
-	@echo $(SRC_ALL)
+	@echo $(SRC_ALL) $(SRC_aarch64)
 
 .PHONY: lint format
 lint: tests ## check what a compiler does not
 	@sh utilities/deps.sh lint
 	@tests/lint/run --build=$(BUILD)
 format: ## let clang-format decide
-	clang-format -i $(SRC_ALL) $(wildcard $(addsuffix /*.h,$(sort $(dir \
-		$(SRC_ALL)))))
+	clang-format -i $(SRC_ALL) $(SRC_aarch64) $(wildcard $(addsuffix \
+		/*.h,$(sort $(dir $(SRC_ALL) $(SRC_aarch64)))))
 
 ## Installation
 

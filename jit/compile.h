@@ -36,7 +36,17 @@ struct jit {
     size_t len, size;
     uint32_t *offsets;          /* Of each slot, n_insns + 1; as of the last
                                  * pass until this pass writes it. */
+    bool *far;                  /* Of each slot, for the machine's file: its
+                                 * branch does not reach; kept from pass to
+                                 * pass. */
     uint32_t exit_offset;       /* Of the shared epilogue. */
+    uint32_t subprog;           /* Function of the instruction. */
+    struct {
+        unsigned int saved;     /* jit_saved_regs(). */
+        uint32_t bytes;         /* Below what is saved. */
+        bool calls;             /* It needs its return address later. */
+    } frame;                    /* Of that function, for the machine's file,
+                                 * which sets it. */
     const uint8_t *base;        /* Where it will run, or NULL. */
     bool first_pass;            /* Offsets are not known: assume far. */
     bool far_calls;             /* Helpers are out of reach. */

@@ -64,8 +64,13 @@ emit_all(struct jit *j, const struct jit_target *target, size_t *tail)
     bool changed = false;
 
     j->len = 0;
+    j->subprog = 0;
     target->prologue(j, tail);
     for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
+        if (j->subprog + 1 < prog->n_subprogs
+            && prog->subprogs[j->subprog + 1].start == pc) {
+            j->subprog++;
+        }
         changed |= j->offsets[pc] != j->len;
         j->offsets[pc] = j->len;
         if (prog->aux[pc].flags & VM_AUX_SEEN) {
@@ -201,12 +206,14 @@ jit_compile(struct vm_prog *prog, struct vm_err *err)
                       "verified programs are compiled", prog->name);
     }
     j.offsets = calloc(prog->n_insns + 1, sizeof *j.offsets);
-    if (!j.offsets) {
+    j.far = calloc(prog->n_insns, sizeof *j.far);
+    if (!j.offsets || !j.far) {
         jit_fail(&j, -ENOMEM, "out of memory");
     } else {
         compile_for(&j, this_machine(), prog);
     }
     free(j.offsets);
+    free(j.far);
     free(j.buf);
     if (j.error) {
         n_failures++;

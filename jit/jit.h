@@ -10,7 +10,8 @@
  * runs on both.
  *
  * Passes, in order (jit.c):
- *     select     for each instruction, the machine's form of it (x86_64.c)
+ *     select     for each instruction, the machine's form of it (x86_64.c,
+ *                aarch64.c)
  *     relax      long branches become short until nothing changes
  *     commit     the bytes go to executable memory (code.c)
  *     announce   a line in /tmp/perf-PID.map, if asked for (perf.c)

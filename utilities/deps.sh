@@ -3,8 +3,8 @@
 #
 # Sees to it that the Debian packages which bvs needs are there.
 #
-#   deps.sh [GROUP]...     GROUP: build demo check lint bench; without one, all
-#                          but lint's and bench's
+#   deps.sh [GROUP]...     GROUP: build demo check lint bench aarch64; without
+#                          one, the first three
 #   deps.sh --list         prints the table
 #
 # As root it installs what is missing, without Recommends and without letting
@@ -46,6 +46,9 @@ check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
 check linux-libc-dev       headers of those programs
 check xdp-tools            programs that others wrote
+aarch64 gcc-aarch64-linux-gnu    compiles for AArch64
+aarch64 libc6-dev-arm64-cross    its C library
+aarch64 qemu-user                runs what was compiled
 lint  clang                a second compiler's opinion
 lint  clang-format         code format
 lint  shellcheck           shell scripts
@@ -57,7 +60,7 @@ groups=
 for arg; do
     case $arg in
     --list) table; exit 0 ;;
-    build | demo | check | lint | bench) groups="$groups $arg" ;;
+    build | demo | check | lint | bench | aarch64) groups="$groups $arg" ;;
     *) echo "deps: unknown argument $arg" >&2; exit 1 ;;
     esac
 done
