@@ -50,38 +50,30 @@ load_slot(struct jit *j, int base, int index, size_t off)
 
 /* -- Tail calls -- */
 
-/* The target, in T2, has no native code: an interpreter runs it. */
+/* Enters the program of the slot page whose number is in r2. */
 static void
-run_interpreted(struct jit *j)
+go_to(struct jit *j, uint32_t pc)
 {
-    load(j, 8, A64_T1, A64_T2, offsetof(struct vm_prog, run));
-    a64_mov(j, true, 1, A64_T2);
-    a64_blr(j, A64_T1);
-    a64_mov(j, true, R0, 0);
-    a64_b_to(j, j->exit_offset);
-}
+    const struct vm_prog_type *type = j->prog->type;
+    const struct vm_aux *aux = &j->prog->aux[pc];
+    size_t inside;
 
-/* Enters the program of the slot page whose number is in r2; goes on here,
- * with r0 < 0, if there is none. */
-static void
-go_to(struct jit *j)
-{
-    size_t beyond, empty, native;
-
-    load(j, 8, A64_T3, R1, j->prog->type->gen_off);
-    load(j, 4, A64_T1, A64_T3, offsetof(struct vm_slots, n));
-    a64_cmp(j, false, R2, A64_T1);
-    beyond = a64_skip(j, A64_B_COND(A64_HS));
-    load_slot(j, A64_T3, R2, offsetof(struct vm_slots, prog));
-    empty = a64_skip(j, A64_CBZ(true, A64_T2));
-    load(j, 8, A64_T1, A64_T2, offsetof(struct vm_prog, native_tail));
-    native = a64_skip(j, A64_CBNZ(true, A64_T1));
-    run_interpreted(j);
-    a64_skip_to_here(j, native);
-    a64_br(j, A64_T1);
-    a64_skip_to_here(j, beyond);
-    a64_skip_to_here(j, empty);
-    a64_mov_imm(j, R0, (uint64_t) -ENOENT);
+    if (!(aux->flags & VM_AUX_CONST_KEY)) {
+        load(j, 8, A64_SHARED_PAGE, R1, type->gen_off);
+        load(j, 4, A64_T1, A64_SHARED_PAGE, offsetof(struct vm_slots, n));
+        a64_cmp(j, false, R2, A64_T1);
+        inside = a64_skip(j, A64_B_COND(A64_LO));
+        a64_b_to(j, j->exit_offset);
+        a64_skip_to_here(j, inside);
+        load_slot(j, A64_SHARED_PAGE, R2, offsetof(struct vm_slots, code));
+        a64_br(j, A64_T2);
+    } else if (aux->cval < type->n_slots) {
+        load(j, 8, A64_T2, A64_SHARED_PAGE,
+             offsetof(struct vm_slots, code) + 8 * aux->cval);
+        a64_br(j, A64_T2);
+    } else {
+        a64_b_to(j, j->exit_offset);
+    }
 }
 
 /* Tail call through a prog array (r2), index r3.  A target without native
@@ -103,12 +95,7 @@ tail_call(struct jit *j)
     load(j, 8, A64_T1, A64_T2, offsetof(struct vm_prog, native_tail));
     failures[3] = a64_skip(j, A64_CBZ(true, A64_T1));
     a64_addsub_imm(j, 0x11, A64_COUNTER, A64_COUNTER, 1);
-    if (jit_shares_frame(j->prog)) {
-        a64_access(j, A64_STR, 4, A64_DN(A64_COUNTER, A64_SP),
-                   A64_COUNTER_OFF);
-    } else {
-        a64_leave(j);
-    }
+    a64_leave(j);
     a64_br(j, A64_T1);
     for (int i = 0; i < 4; i++) {
         a64_skip_to_here(j, failures[i]);
@@ -120,20 +107,13 @@ tail_call(struct jit *j)
 
 /* An array's element: r0 = data + index * size, or 0. */
 static void
-look_up_array(struct jit *j, uint32_t pc, const struct vm_array *array)
+look_up_array(struct jit *j, const struct vm_array *array)
 {
-    const struct vm_aux *aux = &j->prog->aux[pc];
-    uint32_t n = array->map.max_entries;
     size_t beyond;
 
-    if (aux->flags & VM_AUX_CONST_KEY) {
-        a64_mov_imm(j, R0, aux->cval < n ? (uintptr_t) array->data
-                           + aux->cval * array->elem_size : 0);
-        return;
-    }
     load(j, 4, A64_T1, R2, 0);
     a64_mov_imm(j, R0, 0);
-    a64_cmp_const(j, false, A64_T1, n, A64_T2);
+    a64_cmp_const(j, false, A64_T1, array->map.max_entries, A64_T2);
     beyond = a64_skip(j, A64_B_COND(A64_HS));
     a64_mov_imm(j, A64_T2, array->elem_size);
     a64_mov_imm(j, A64_T3, (uintptr_t) array->data);
@@ -152,11 +132,17 @@ a64_call(struct jit *j, uint32_t pc)
     if (h->flags & VM_HF_TAIL_CALL && j->subprog) {
         jit_fail(j, -ENOTSUP, "a tail call from a local function");
     } else if (h->id == VM_HELPER_GOTO) {
-        go_to(j);
+        go_to(j, pc);
+    } else if (h->id == VM_HELPER_YIELD) {
+        a64_yield(j);
+    } else if (h->id == VM_HELPER_PREFETCH) {
+        a64_put(j, 0xf9800000 | R1 << 5);       /* prfm pldl1keep, [r1] */
+    } else if (h->flags & VM_HF_TAIL_CALL && jit_shares_frame(prog)) {
+        jit_fail(j, -ENOTSUP, "a tail call through a prog array");
     } else if (h->flags & VM_HF_TAIL_CALL) {
         tail_call(j);
     } else if (array) {
-        look_up_array(j, pc, array);
+        look_up_array(j, array);
     } else {
         call_c(j, jit_call_target(prog, pc));
     }

@@ -58,6 +58,16 @@ void a64_load(struct jit *, uint32_t pc, bool sign);
 void a64_store(struct jit *, uint32_t pc);
 void a64_atomic(struct jit *, uint32_t pc, const struct vm_isa *);
 
+/* aarch64-stub.c */
+/* In programs that share a frame: where they return to, the slot page. */
+#define A64_SHARED_BACK 23
+#define A64_SHARED_PAGE 26
+void a64_stub(struct jit *, enum jit_stub, const struct vm_prog_type *);
+void a64_yield(struct jit *);
+/* Ends the run: with the result in x0, or with -ENOENT. */
+void a64_shared_return(struct jit *);
+void a64_shared_end(struct jit *);
+
 /* aarch64-call.c */
 void a64_call(struct jit *, uint32_t pc);
 

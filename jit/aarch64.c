@@ -14,10 +14,10 @@
  *     BPF stack
  *     tail call counter, if the program makes tail calls    <- sp
  *
- * Programs of a type with a slot page all have the same frame, so that a
- * goto enters the target after its prologue.  Others leave their frame
- * before a tail call and enter the target after the instruction that sets
- * the counter to 0; it travels in r0's register. */
+ * Programs of a type with a slot page share one frame, which aarch64-stub.c
+ * makes.  Others leave their frame before a tail call and enter the target
+ * after the instruction that sets the counter to 0; it travels in r0's
+ * register. */
 
 #include "jit/aarch64-parts.h"
 
@@ -51,15 +51,14 @@ static void
 plan_frame(struct jit *j)
 {
     const struct vm_prog *prog = j->prog;
-    bool shared = jit_shares_frame(prog) && !j->subprog;
     uint32_t bytes = jit_stack_bytes(prog, j->subprog);
 
-    if (shared || (!j->subprog && jit_has_tail_call(prog))) {
+    if (!j->subprog && jit_has_tail_call(prog)) {
         bytes += 8;
     }
     j->frame.bytes = (bytes + 15) & ~15u;
     j->frame.saved = jit_saved_regs(prog, j->subprog);
-    j->frame.calls = shared || makes_calls(prog, j->subprog);
+    j->frame.calls = makes_calls(prog, j->subprog);
 }
 
 /* The pairs of registers that the frame saves, x29 and x30 first. */
@@ -120,8 +119,6 @@ prologue(struct jit *j, size_t *tail)
 
     plan_frame(j);
     if (jit_shares_frame(j->prog)) {
-        enter_frame(j);
-        a64_access(j, A64_STR, 4, A64_DN(A64_ZR, A64_SP), A64_COUNTER_OFF);
         *tail = j->len;
         return;
     }
@@ -152,7 +149,10 @@ do_exit(struct jit *j, uint32_t pc)
 {
     uint8_t first[3];
 
-    if (j->subprog || (!j->frame.bytes && !saved_pairs(j, first))) {
+    if (!j->subprog && jit_shares_frame(j->prog)) {
+        a64_mov(j, true, 0, a64_map[VM_R0]);
+        a64_shared_return(j);
+    } else if (j->subprog || (!j->frame.bytes && !saved_pairs(j, first))) {
         leave_and_return(j);
     } else if (pc + 1 < j->prog->n_insns) {
         a64_b_to(j, j->exit_offset);
@@ -165,7 +165,11 @@ epilogue(struct jit *j)
     j->subprog = 0;
     plan_frame(j);
     j->exit_offset = j->len;
-    leave_and_return(j);
+    if (jit_shares_frame(j->prog)) {
+        a64_shared_end(j);
+    } else {
+        leave_and_return(j);
+    }
 }
 
 int
@@ -403,4 +407,5 @@ const struct jit_target jit_aarch64 = {
     .prologue = prologue,
     .insn = emit_insn,
     .epilogue = epilogue,
+    .stub = a64_stub,
 };

@@ -257,7 +257,8 @@ a64_pair(struct jit *j, uint32_t op, int t, int t2, int32_t off)
 
 /* -- Jumps -- */
 
-#define A64_RET 0xd65f03c0u
+#define A64_RET_TO(REG) (0xd65f0000u | (REG) << 5)
+#define A64_RET A64_RET_TO(A64_LR)
 
 static inline void
 a64_br(struct jit *j, int n)

@@ -16,9 +16,12 @@
 struct CMUnitTest {
     const char *name;
     void (*run)(void **state);
+    int (*setup)(void **state), (*teardown)(void **state);
 };
 
-#define cmocka_unit_test(FN) { #FN, FN }
+#define cmocka_unit_test(FN) { #FN, FN, NULL, NULL }
+#define cmocka_unit_test_setup_teardown(FN, SETUP, TEARDOWN) \
+    { #FN, FN, SETUP, TEARDOWN }
 #define cmocka_run_group_tests(TESTS, SETUP, TEARDOWN) \
     cmocka_run(TESTS, sizeof (TESTS) / sizeof (TESTS)[0], SETUP, TEARDOWN)
 #define cmocka_run_group_tests_name(NAME, TESTS, SETUP, TEARDOWN) \
@@ -51,6 +54,13 @@ enum { CMOCKA_FAILED = 1, CMOCKA_SKIPPED };
 #define assert_null(X) CMOCKA_ASSERT(!(X), #X " is not null")
 #define assert_non_null(X) CMOCKA_ASSERT(X, #X " is null")
 #define assert_ptr_equal(A, B) CMOCKA_ASSERT((A) == (B), #A " != " #B)
+#define assert_ptr_not_equal(A, B) CMOCKA_ASSERT((A) != (B), #A " == " #B)
+#define assert_int_not_equal(A, B) \
+    CMOCKA_ASSERT((uintmax_t) (A) != (uintmax_t) (B), #A " == " #B)
+#define assert_string_not_equal(A, B) \
+    CMOCKA_ASSERT(strcmp(A, B), #A " equals " #B)
+#define assert_memory_not_equal(A, B, N) \
+    CMOCKA_ASSERT(memcmp(A, B, N), #A " equals " #B)
 #define assert_string_equal(A, B) \
     CMOCKA_ASSERT(!strcmp(A, B), #A " differs from " #B)
 #define assert_memory_equal(A, B, N) \
@@ -85,6 +95,9 @@ cmocka_run(const struct CMUnitTest *tests, size_t n,
         int how = setjmp(cmocka_end);
 
         if (!how) {
+            if (tests[i].setup && tests[i].setup(&state)) {
+                fail();
+            }
             tests[i].run(&state);
             printf("ok %zu - %s\n", i + 1, tests[i].name);
         } else if (how == CMOCKA_SKIPPED) {
@@ -92,6 +105,9 @@ cmocka_run(const struct CMUnitTest *tests, size_t n,
         } else {
             printf("not ok %zu - %s\n", i + 1, tests[i].name);
             n_failed++;
+        }
+        if (tests[i].teardown) {
+            tests[i].teardown(&state);
         }
         fflush(stdout);
     }
