@@ -58,7 +58,7 @@ SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
 SRC_PURE := $(SRC_vm) $(SRC_jit) $(wildcard utilities/bvs-bpf.c \
-	utilities/bpf-*.c)
+	utilities/bpf-*.c datapath/xdp_*.c)
 
 ## Flags
 
@@ -135,7 +135,7 @@ $(filter-out %/bvs-bpf,$(PROGRAMS)): $(BUILD)/bin/%: \
 $(BUILD)/bin/bvs-replay: LDFLAGS += -Wl,--wrap=clock_gettime
 
 $(filter %/bvs-bpf,$(PROGRAMS)): $(BUILD)/obj/utilities/bvs-bpf.o \
-		$(filter %-util.a %-vm.a %-jit.a,$(LIBS_OURS))
+		$(filter %-util.a %-vm.a %-jit.a %-dp.a,$(LIBS_OURS))
 	@$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
@@ -169,7 +169,7 @@ $(RANDOM): $(call objects,$(SRC_random)) $(LIBS_OURS) $(OVS_COPIES)
 	$(Q)$(link_all)
 
 $(CORPUS): $(call objects,$(SRC_corpus)) \
-		$(filter %-util.a %-vm.a %-jit.a,$(LIBS_OURS))
+		$(filter %-util.a %-vm.a %-jit.a %-dp.a,$(LIBS_OURS))
 	@$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \

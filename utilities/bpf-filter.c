@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/cbpf.h"
 #include "vm/disasm.h"
 #include "vm/emit.h"
@@ -24,7 +24,7 @@ convert(const struct bpf_options *opts, const struct bpf_program *classic)
     static const struct vm_cbpf_ctx ctx = {
         .data_off = 0, .data_end_off = 4, .ptr_size = 4,
     };
-    struct vm_prog_attr attr = { .type = &bpf_xdp_type, .name = "filter" };
+    struct vm_prog_attr attr = { .type = &dp_xdp_type, .name = "filter" };
     struct vm_prog *prog = NULL;
     struct vm_emit e;
     struct vm_err err;
@@ -61,7 +61,7 @@ compare(const struct bpf_options *opts, const struct bpf_program *classic,
 {
     char error[PCAP_ERRBUF_SIZE];
     pcap_t *in = pcap_open_offline(opts->pcap, error);
-    struct bpf_xdp *x = calloc(1, sizeof *x);
+    struct dp_xdp *x = calloc(1, sizeof *x);
     uint64_t n = 0, n_accepted = 0, n_different = 0;
     struct pcap_pkthdr *header;
     const u_char *packet;
@@ -73,11 +73,11 @@ compare(const struct bpf_options *opts, const struct bpf_program *classic,
     while (pcap_next_ex(in, &header, &packet) == 1) {
         struct pcap_pkthdr h = *header;
 
-        if (h.caplen > BPF_XDP_MAX_PACKET) {
-            h.caplen = BPF_XDP_MAX_PACKET;
+        if (h.caplen > DP_XDP_MAX_PACKET) {
+            h.caplen = DP_XDP_MAX_PACKET;
         }
         h.len = h.caplen;
-        bpf_xdp_set_packet(x, packet, h.caplen);
+        dp_xdp_set_packet(x, packet, h.caplen);
         bool ours = bpf_engine_run(opts->engine)(prog, x) != 0;
         bool theirs = pcap_offline_filter(classic, &h, packet) != 0;
 

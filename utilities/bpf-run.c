@@ -10,11 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/map.h"
 
 struct counts {
-    uint64_t n[BPF_XDP_N_VERDICTS];
+    uint64_t n[DP_XDP_N_VERDICTS];
     uint64_t n_unknown, n_stopped, n_too_long;
     char first_fault[sizeof vm_fault.text];
 };
@@ -26,7 +26,7 @@ static const char *const engine_names[] = {
 /* Runs one packet; returns the verdict. */
 static uint64_t
 run_packet(const struct bpf_options *opts, const struct vm_prog *prog,
-           struct bpf_xdp *x, struct counts *counts)
+           struct dp_xdp *x, struct counts *counts)
 {
     uint64_t r0 = bpf_engine_run(opts->engine)(prog, x) & UINT32_MAX;
 
@@ -35,9 +35,9 @@ run_packet(const struct bpf_options *opts, const struct vm_prog *prog,
             snprintf(counts->first_fault, sizeof counts->first_fault, "%s",
                      vm_fault.text);
         }
-        return BPF_XDP_ABORTED;
+        return DP_XDP_ABORTED;
     }
-    if (r0 < BPF_XDP_N_VERDICTS) {
+    if (r0 < DP_XDP_N_VERDICTS) {
         counts->n[r0]++;
     } else {
         counts->n_unknown++;
@@ -49,9 +49,9 @@ static void
 print_counts(const struct bpf_options *opts, const struct counts *counts)
 {
     printf(opts->json ? "{" : "");
-    for (int i = 0; i < BPF_XDP_N_VERDICTS; i++) {
+    for (int i = 0; i < DP_XDP_N_VERDICTS; i++) {
         printf(opts->json ? "\"%s\": %" PRIu64 ", " : "%s: %" PRIu64 "\n",
-               bpf_xdp_verdict_name(i), counts->n[i]);
+               dp_xdp_verdict_name(i), counts->n[i]);
     }
     printf(opts->json ? "\"unknown\": %" PRIu64 ", \"stopped\": %" PRIu64
                         ", \"too_long\": %" PRIu64 "}\n"
@@ -66,7 +66,7 @@ print_counts(const struct bpf_options *opts, const struct counts *counts)
 /* Over a capture. */
 static int
 run_pcap(const struct bpf_options *opts, const struct vm_prog *prog,
-         struct bpf_xdp *x)
+         struct dp_xdp *x)
 {
     char error[PCAP_ERRBUF_SIZE];
     pcap_t *in = pcap_open_offline(opts->pcap, error);
@@ -85,16 +85,16 @@ run_pcap(const struct bpf_options *opts, const struct vm_prog *prog,
         return 1;
     }
     while ((result = pcap_next_ex(in, &header, &packet)) == 1) {
-        if (header->caplen > BPF_XDP_MAX_PACKET) {
+        if (header->caplen > DP_XDP_MAX_PACKET) {
             counts.n_too_long++;
             continue;
         }
-        bpf_xdp_set_packet(x, packet, header->caplen);
+        dp_xdp_set_packet(x, packet, header->caplen);
         uint64_t r0 = run_packet(opts, prog, x, &counts);
 
         /* What the program lets through, as it made it. */
-        if (out && (r0 == BPF_XDP_PASS || r0 == BPF_XDP_TX
-                    || r0 == BPF_XDP_REDIRECT)) {
+        if (out && (r0 == DP_XDP_PASS || r0 == DP_XDP_TX
+                    || r0 == DP_XDP_REDIRECT)) {
             struct pcap_pkthdr passed = *header;
             uint32_t size = x->data_end - x->data;
 
@@ -122,27 +122,27 @@ run_pcap(const struct bpf_options *opts, const struct vm_prog *prog,
 
 /* A packet from --mem, or 64 bytes of zeros. */
 static bool
-set_packet(const struct bpf_options *opts, struct bpf_xdp *x)
+set_packet(const struct bpf_options *opts, struct dp_xdp *x)
 {
     static const uint8_t zeros[64];
     size_t size = sizeof zeros;
     uint8_t *mem = opts->mem ? bpf_parse_hex(opts->mem, &size) : NULL;
 
-    if (opts->mem && (!mem || size > BPF_XDP_MAX_PACKET)) {
+    if (opts->mem && (!mem || size > DP_XDP_MAX_PACKET)) {
         if (mem) {
-            bpf_fail("--mem: more than %d bytes", BPF_XDP_MAX_PACKET);
+            bpf_fail("--mem: more than %d bytes", DP_XDP_MAX_PACKET);
         }
         free(mem);
         return false;
     }
-    bpf_xdp_set_packet(x, mem ? mem : zeros, size);
+    dp_xdp_set_packet(x, mem ? mem : zeros, size);
     free(mem);
     return true;
 }
 
 static int
 run_mem(const struct bpf_options *opts, const struct vm_prog *prog,
-        struct bpf_xdp *x)
+        struct dp_xdp *x)
 {
     if (!set_packet(opts, x)) {
         return 1;
@@ -155,7 +155,7 @@ run_mem(const struct bpf_options *opts, const struct vm_prog *prog,
     printf(opts->json ? "{\"r0\": %" PRIu64 ", \"verdict\": \"%s\", "
                         "\"packet\": \""
                       : "r0: %" PRIu64 " (%s)\npacket: ",
-           r0, bpf_xdp_verdict_name(r0));
+           r0, dp_xdp_verdict_name(r0));
     for (const uint8_t *p = x->data; p < x->data_end; p++) {
         printf("%02x", *p);
     }
@@ -166,7 +166,7 @@ run_mem(const struct bpf_options *opts, const struct vm_prog *prog,
 int
 bpf_cmd_run(const struct bpf_options *opts)
 {
-    struct bpf_xdp *x = calloc(1, sizeof *x);
+    struct dp_xdp *x = calloc(1, sizeof *x);
     struct bpf_file file;
     struct vm_err err;
     int status = 1;
@@ -200,7 +200,7 @@ seconds(void)
 /* Nanoseconds a run; negative: it was stopped. */
 static double
 time_runs(const struct bpf_options *opts, const struct vm_prog *prog,
-          struct bpf_xdp *x)
+          struct dp_xdp *x)
 {
     bpf_run_fn *run = bpf_engine_run(opts->engine);
     uint64_t n = opts->repeat ? opts->repeat : 1;
@@ -220,7 +220,7 @@ int
 bpf_cmd_bench(const struct bpf_options *opts)
 {
     struct bpf_options one = *opts;
-    struct bpf_xdp *x = calloc(1, sizeof *x);
+    struct dp_xdp *x = calloc(1, sizeof *x);
     struct bpf_file file;
     int status = 0;
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/asm.h"
 #include "vm/disasm.h"
 #include "vm/elf.h"
@@ -206,7 +206,7 @@ bpf_cmd_disasm(const struct bpf_options *opts)
         }
 
         const struct vm_disasm_opts disasm = {
-            .type = &bpf_xdp_type, .maps = maps, .n_maps = n_maps,
+            .type = &dp_xdp_type, .maps = maps, .n_maps = n_maps,
             .flags = VM_DISASM_LABELS,
         };
         char *text = vm_disasm(p.insns, p.n_insns, &disasm);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "jit/jit.h"
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/asm.h"
 #include "vm/elf.h"
 #include "vm/map.h"
@@ -142,7 +142,7 @@ bpf_open(const struct bpf_options *opts, struct bpf_file *file)
                  || !set_vars(opts, file->elf, &err)
                  || vm_elf_make_maps(file->elf, &err));
     } else {
-        const struct vm_asm_opts asm_opts = { .type = &bpf_xdp_type };
+        const struct vm_asm_opts asm_opts = { .type = &dp_xdp_type };
 
         error = vm_asm(data, &asm_opts, &file->insns, &file->n_insns, &err);
         if (error) {
@@ -189,7 +189,7 @@ struct vm_prog *
 bpf_load(const struct bpf_options *opts, struct bpf_file *file,
          struct vm_err *err)
 {
-    struct vm_prog_attr attr = { .type = &bpf_xdp_type };
+    struct vm_prog_attr attr = { .type = &dp_xdp_type };
     struct vm_prog *prog = NULL;
 
     bpf_engine_attr(opts->engine, &attr);

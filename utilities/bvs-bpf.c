@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/xdp.h"
 #include "utilities/bpf-tool.h"
 
 static const struct command {
@@ -167,12 +168,20 @@ run_command(const struct command *command, struct bpf_options *opts, int argc,
     return command->run(opts);
 }
 
+/* What programs trace. */
+static void
+print_trace(const char *line)
+{
+    fprintf(stderr, "trace: %s\n", line);
+}
+
 int
 main(int argc, char *argv[])
 {
     struct bpf_options opts = { .repeat = 1000000 };
     int c;
 
+    dp_xdp_trace = print_trace;
     while ((c = getopt_long(argc, argv, "o:hV", options, NULL)) != -1) {
         if (c == 'h') {
             usage();

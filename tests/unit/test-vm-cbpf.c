@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "jit/jit.h"
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/cbpf.h"
 #include "vm/map.h"
 #include "vm/verify.h"
@@ -41,7 +41,7 @@ static struct packet {
 } packets[MAX_PACKETS];
 static size_t n_packets;
 
-static struct bpf_xdp xdp;
+static struct dp_xdp xdp;
 static uint32_t seed = 12345;
 
 static void
@@ -89,7 +89,7 @@ convert(const struct bpf_insn *insns, uint32_t n, int engine,
 {
     static const struct vm_cbpf_ctx ctx = { 0, 4, 4 };
     struct vm_prog_attr attr = {
-        .type = &bpf_xdp_type,
+        .type = &dp_xdp_type,
         .verify = engine ? vm_verify : NULL,
         .backend = engine == 2 ? jit_backend() : NULL,
     };
@@ -114,7 +114,7 @@ compare(struct vm_prog *const progs[3], const struct bpf_insn *insns,
 
     u_int theirs = bpf_filter(insns, data, size, size);
 
-    bpf_xdp_set_packet(&xdp, data, size);
+    dp_xdp_set_packet(&xdp, data, size);
     for (int i = 0; i < 3; i++) {
         uint64_t ours = vm_prog_run(progs[i], &xdp);
 

@@ -15,12 +15,12 @@
 
 #include "jit/jit.h"
 #include "tests/unit/vm-data.h"
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/elf.h"
 #include "vm/map.h"
 #include "vm/verify.h"
 
-static struct bpf_xdp xdp;
+static struct dp_xdp xdp;
 
 static const char *
 path(const char *object)
@@ -48,7 +48,7 @@ run(const struct vm_prog *prog, uint8_t first, uint8_t second)
 {
     const uint8_t packet[60] = { first, second };
 
-    bpf_xdp_set_packet(&xdp, packet, sizeof packet);
+    dp_xdp_set_packet(&xdp, packet, sizeof packet);
     uint64_t r0 = vm_prog_run(prog, &xdp);
     assert_int_equal(vm_fault.error, 0);
     return r0;
@@ -89,10 +89,10 @@ run_on(const struct vm_prog_attr *engine)
     }
 
     /* Counted by first byte, up to the limit. */
-    assert_int_equal(run(prog, 1, 5), BPF_XDP_PASS);
-    assert_int_equal(run(prog, 1, 6), BPF_XDP_PASS);
-    assert_int_equal(run(prog, 1, 7), BPF_XDP_PASS);
-    assert_int_equal(run(prog, 1, 8), BPF_XDP_DROP);
+    assert_int_equal(run(prog, 1, 5), DP_XDP_PASS);
+    assert_int_equal(run(prog, 1, 6), DP_XDP_PASS);
+    assert_int_equal(run(prog, 1, 7), DP_XDP_PASS);
+    assert_int_equal(run(prog, 1, 8), DP_XDP_DROP);
     assert_int_equal(global(elf, "bvs.data"), 0x100 + 5 + 6 + 7 + 8);
     assert_int_equal(global(elf, "bvs.bss"), 4);
     assert_int_equal(vm_map_read(vm_elf_map_by_name(elf, "counters"),
@@ -101,17 +101,17 @@ run_on(const struct vm_prog_attr *engine)
     assert_int_equal(counter[1], 240);
 
     /* Inner maps 0 and 2 are there; the tail call needs a value in one. */
-    assert_int_equal(run(prog, 2, 0), BPF_XDP_PASS);
+    assert_int_equal(run(prog, 2, 0), DP_XDP_PASS);
     assert_int_equal(vm_map_write(vm_elf_map_by_name(elf, "inner_b"), &key,
                                   &value, 0), 0);
-    assert_int_equal(run(prog, 2, 0), BPF_XDP_TX);
+    assert_int_equal(run(prog, 2, 0), DP_XDP_TX);
     assert_int_equal(global(elf, "bvs.bss"), 106);
-    assert_int_equal(run(prog, 0, 0), BPF_XDP_PASS);
+    assert_int_equal(run(prog, 0, 0), DP_XDP_PASS);
 
     /* The program outlives the object. */
     vm_elf_close(elf);
     vm_defer_run();
-    assert_int_equal(run(prog, 2, 0), BPF_XDP_TX);
+    assert_int_equal(run(prog, 2, 0), DP_XDP_TX);
     vm_prog_unref(prog);
     vm_defer_run();
 }
@@ -119,13 +119,13 @@ run_on(const struct vm_prog_attr *engine)
 static void
 test_checked(void **state)
 {
-    run_on(&(struct vm_prog_attr) { .type = &bpf_xdp_type });
+    run_on(&(struct vm_prog_attr) { .type = &dp_xdp_type });
 }
 
 static void
 test_fast(void **state)
 {
-    run_on(&(struct vm_prog_attr) { .type = &bpf_xdp_type,
+    run_on(&(struct vm_prog_attr) { .type = &dp_xdp_type,
                                     .verify = vm_verify });
 }
 
@@ -135,7 +135,7 @@ test_native(void **state)
     if (!jit_backend()) {
         skip();
     }
-    run_on(&(struct vm_prog_attr) { .type = &bpf_xdp_type,
+    run_on(&(struct vm_prog_attr) { .type = &dp_xdp_type,
                                     .verify = vm_verify,
                                     .backend = jit_backend() });
 }
@@ -143,7 +143,7 @@ test_native(void **state)
 static void
 test_errors(void **state)
 {
-    const struct vm_prog_attr attr = { .type = &bpf_xdp_type };
+    const struct vm_prog_attr attr = { .type = &dp_xdp_type };
     struct vm_elf *elf;
     struct vm_prog *prog;
     struct vm_err err = { "" };
@@ -208,7 +208,7 @@ test_lines(void **state)
         const struct vm_verify_opts opts = {
             .log = add_line, .log_aux = &log, .log_level = 1,
         };
-        const struct vm_prog_attr attr = { .type = &bpf_xdp_type,
+        const struct vm_prog_attr attr = { .type = &dp_xdp_type,
                                            .verify = vm_verify,
                                            .verify_opts = &opts };
         struct vm_elf *elf = open_elf("wrong.o");
@@ -235,7 +235,7 @@ static bool
 survives(const void *image, size_t size)
 {
     static const struct vm_verify_opts opts = { .max_steps = 10000 };
-    const struct vm_prog_attr attr = { .type = &bpf_xdp_type,
+    const struct vm_prog_attr attr = { .type = &dp_xdp_type,
                                        .verify = vm_verify,
                                        .verify_opts = &opts };
     struct vm_err err = { "" };

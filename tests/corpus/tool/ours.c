@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "jit/jit.h"
-#include "utilities/bpf-xdp.h"
+#include "datapath/xdp.h"
 #include "vm/elf.h"
 #include "vm/map.h"
 #include "vm/maps/of_maps.h"
@@ -20,7 +20,7 @@ typedef uint64_t run_fn(const struct vm_prog *, void *ctx);
 struct ours {
     struct vm_elf *elf;
     struct vm_prog *prog;       /* That gets the packets. */
-    struct bpf_xdp *ctx;
+    struct dp_xdp *ctx;
     run_fn *run;
 };
 
@@ -122,7 +122,7 @@ open_with(const char *path, const struct cases *cases, struct report *report,
           run_fn *run, const struct vm_backend *backend)
 {
     const struct vm_prog_attr attr = {
-        .type = &bpf_xdp_type, .verify = vm_verify, .backend = backend,
+        .type = &dp_xdp_type, .verify = vm_verify, .backend = backend,
     };
     struct ours *o = calloc(1, sizeof *o);
     struct vm_err err = { "" };
@@ -177,7 +177,7 @@ ours_run(void *o_, const struct packet *p, struct result *r)
     if (!o->prog) {
         return false;
     }
-    bpf_xdp_set_packet(o->ctx, p->in.data, p->in.n);
+    dp_xdp_set_packet(o->ctx, p->in.data, p->in.n);
     o->ctx->ingress_ifindex = 1;
     r->verdict = o->run(o->prog, o->ctx);
     r->n_out = o->ctx->data_end - o->ctx->data;
