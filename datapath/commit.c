@@ -425,6 +425,10 @@ dp_commit(struct dp_ctx *ctx)
     if (OVS_LIKELY(!dirty)) {
         return 0;
     }
+    if (OVS_UNLIKELY(ctx->cold->base.active
+                     || dirty & (DP_DIRTY_MPLS | DP_DIRTY_NSH))) {
+        return dp_commit_base(ctx);
+    }
     /* A copy takes the offsets from the packet. */
     dp_ctx_put_offsets(ctx);
     error = dp_ctx_unshare(ctx);

@@ -144,6 +144,7 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     ovs_mutex_unlock(&t->mutex);
 
     flow = xmalloc(sizeof *flow + attr->params_size);
+    flow->owner = attr->owner;
     flow->cookie = attr->cookie;
     flow->counters = attr->counters;
     flow->params_size = attr->params_size;

@@ -12,7 +12,8 @@
  * are freed with the last reference.
  *
  * Threads: alloc, ref, unref and free lock a mutex and may be called from
- * any thread but a worker; the inline functions here are a worker's. */
+ * any thread (a worker that learns a flow, too); the inline functions here
+ * are a worker's. */
 
 #ifndef DATAPATH_COUNTERS_H
 #define DATAPATH_COUNTERS_H 1
@@ -30,6 +31,7 @@ enum {
 
 /* A flow's immutable block. */
 struct dp_flow {
+    void *owner;
     uint64_t cookie;
     uint32_t counters;
     uint32_t params_size;

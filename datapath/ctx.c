@@ -63,6 +63,7 @@ SAME(dp_key_nw, nw_frag, ipv6_label, nw_frag);
 SAME(dp_key_nw, nw_tos, ipv6_label, nw_tos);
 SAME(dp_key_nw, nw_ttl, ipv6_label, nw_ttl);
 SAME(dp_key_nw, nw_proto, ipv6_label, nw_proto);
+SAME(dp_key_type, packet_type, ct_mark, packet_type);
 SAME(dp_key_tp, tp_dst, tp_src, tp_dst);
 SAME(dp_key_tp, ct_tp_dst, tp_src, ct_tp_dst);
 

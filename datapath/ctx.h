@@ -99,6 +99,23 @@ union dp_key_tp {
     };
 };
 
+union dp_key_type {
+    uint64_t word;
+    struct {
+        uint32_t ct_mark;
+        uint32_t packet_type;   /* Network order. */
+    };
+};
+
+/* 0: starts with an Ethernet header. */
+static inline uint32_t
+dp_ctx_packet_type(const struct dp_ctx *ctx)
+{
+    const union dp_key_type type = { .word = ctx->key[DP_KEY_TYPE] };
+
+    return type.packet_type;
+}
+
 static inline uint32_t
 dp_ctx_key_in_port(const struct dp_ctx *ctx)
 {

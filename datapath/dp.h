@@ -33,6 +33,7 @@ struct dp_packet;
 struct flow;
 struct netdev;
 struct netdev_stats;
+struct ofpbuf;
 struct json;
 struct smap;
 struct vm_prog;
@@ -152,6 +153,7 @@ enum dp_port_flags {
     DP_PORT_NO_FLOOD = 1 << 3,
     DP_PORT_NO_PACKET_IN = 1 << 4,
     DP_PORT_DOWN = 1 << 5,          /* OFPPC_PORT_DOWN. */
+    DP_PORT_DEAD = 1 << 6,          /* Link is down, BFD, CFM...: not live. */
 };
 
 struct dp_port_stats {
@@ -197,6 +199,7 @@ struct dp_flow_attr {
     const void *params;             /* Copied. */
     size_t params_size;             /* Multiple of 8. */
     uint32_t counters;              /* From dp_counters_alloc(). */
+    void *owner;                    /* dp_ctx_owner(); may be null. */
     uint64_t cookie;                /* Owner's tag, shown by drop/show:
                                      * the OpenFlow cookie. */
     uint8_t table_id;
@@ -269,7 +272,49 @@ void dp_get_totals(const struct dp *, struct dp_totals *);
 typedef uint64_t dp_helper_fn(struct dp_ctx *);
 void dp_set_normal(dp_helper_fn *);
 
-/* For helpers that run on workers (ofproto/normal.c). */
+/* Natives: functions of ofproto/ that programs call through the helpers
+ * NATIVE and LOOKUP, by their index in 'fns' (kept; may have nulls), for
+ * actions that are not worth code of their own.  'block' is in the flow's
+ * parameters.  Before the first bridge is created. */
+typedef uint64_t dp_native_fn(struct dp_ctx *, const void *block,
+                              size_t size);
+void dp_set_natives(dp_native_fn *const fns[], size_t n);
+
+/* For functions that run on workers: natives and ofproto/normal.c. */
+
+/* The opposite of dp_ctx_flow(); 'dirty' is what has changed (DP_DIRTY_*). */
+void dp_ctx_set_flow(struct dp_ctx *, const struct flow *, uint32_t dirty);
+/* The stack of OpenFlow's push and pop actions. */
+struct ofpbuf *dp_ctx_stack(struct dp_ctx *);
+/* 'owner' of the flow whose actions run, or null. */
+void *dp_ctx_owner(const struct dp_ctx *);
+/* Brings the packet's bytes up to date.  0 or a negative errno. */
+int dp_ctx_commit(struct dp_ctx *);
+/* From now on headers are remembered rather than read from the packet: call
+ * it before headers are added or removed in the key. */
+int dp_ctx_rebase(struct dp_ctx *);
+/* What the next commit does beside changing fields (after rebase):
+ * 'encap_data' (owned) is NSH metadata, or null. */
+void dp_ctx_will_encap(struct dp_ctx *, struct ofpbuf *encap_data);
+void dp_ctx_will_decap(struct dp_ctx *);
+/* Parses the packet anew, metadata stay. */
+void dp_ctx_reparse(struct dp_ctx *);
+/* Bytes of the packet, as committed, without what pads it. */
+uint32_t dp_ctx_packet_len(struct dp_ctx *);
+/* Ends the packet without any output. */
+void dp_ctx_fatal(struct dp_ctx *, enum dp_drop_reason);
+/* This worker's next packet meets the version that is published then. */
+void dp_ctx_relatch(struct dp_ctx *);
+/* To any port number, also reserved ones; at most 'max_len' bytes (0: all). */
+void dp_ctx_output_any(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
+/* The lookup has found that fragment handling drops the packet; it then
+ * misses. */
+void dp_ctx_drop_fragment(struct dp_ctx *);
+/* Of the remembered headers the labels are payload now. */
+void dp_ctx_clear_base_mpls(struct dp_ctx *);
+/* False if the bridge has no such port. */
+bool dp_ctx_port_flags(const struct dp_ctx *, uint32_t ofp_port,
+                       uint32_t *flags);
 
 /* GROUP: chooses buckets of the group and starts them with
  * dp_ctx_run_buckets(); returns the slot to go to.  To be registered like

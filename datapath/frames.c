@@ -10,11 +10,13 @@
 #include "datapath/run.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include "datapath/bridge.h"
 #include "datapath/ctx.h"
 #include "datapath/private.h"
 #include "datapath/worker.h"
+#include "util.h"
 
 static struct dp_frame *
 push(struct dp_ctx *ctx, uint32_t slot, enum dp_frame_kind kind)
@@ -55,6 +57,14 @@ save_packet(struct dp_ctx *ctx)
     save->buf = cold->buf;
     save->ctx = *ctx;
     save->nd_base = cold->nd_base;
+    save->base.active = cold->base.active;
+    if (cold->base.active) {
+        save->base = cold->base;
+    }
+    save->stack_size = cold->stack.size;
+    /* packet-path exception: a copy has its own stack, if there is one. */
+    save->stack = (save->stack_size
+                   ? xmemdup(cold->stack.data, save->stack_size) : NULL);
     cold->bufs[cold->buf].n_saves++;
     return save;
 }
@@ -70,6 +80,15 @@ restore_packet(struct dp_ctx *ctx)
     *ctx = save->ctx;
     ctx->resubmits = resubmits;         /* Counted over the whole packet. */
     cold->nd_base = save->nd_base;
+    dp_base_clear(&cold->base);
+    if (save->base.active) {
+        cold->base = save->base;
+    }
+    ofpbuf_clear(&cold->stack);
+    if (save->stack_size) {
+        ofpbuf_put(&cold->stack, save->stack, save->stack_size);
+    }
+    cold->gone = false;
     cold->buf = save->buf;
     return save;
 }
@@ -77,7 +96,11 @@ restore_packet(struct dp_ctx *ctx)
 static void
 pop_save(struct dp_cold *cold)
 {
-    cold->bufs[cold->saves[--cold->n_saves].buf].n_saves--;
+    struct dp_save *save = &cold->saves[--cold->n_saves];
+
+    cold->bufs[save->buf].n_saves--;
+    /* packet-path exception: see save_packet(). */
+    free(save->stack);
 }
 
 bool
@@ -86,6 +109,10 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
     struct dp_cold *cold = ctx->cold;
     struct dp_save *save;
 
+    /* What a header's removal is about to do, both sides have done. */
+    if (cold->base.active && dp_commit(ctx)) {
+        return false;
+    }
     if (!push(ctx, slot, DP_FRAME_CLONE)) {
         return false;
     }
@@ -140,6 +167,9 @@ dp_ctx_run_buckets(struct dp_ctx *ctx, const struct dp_bucket *buckets,
         return rest;
     }
     if (n > 1 || !is_last(cold, rest)) {
+        if (cold->base.active && dp_commit(ctx)) {
+            return DP_SLOT_END;
+        }
         frame = push(ctx, rest, DP_FRAME_BUCKETS);
         if (!frame) {
             return DP_SLOT_END;
@@ -258,6 +288,10 @@ dp_ctx_may_go_deeper(struct dp_ctx *ctx)
     }
     if (ctx->resubmits > DP_MAX_RESUBMITS) {
         dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
+        return false;
+    }
+    if (ctx->cold->stack.size >= DP_MAX_STACK) {
+        dp_ctx_fatal(ctx, DP_DROP_FRAMES);
         return false;
     }
     return true;

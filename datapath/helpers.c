@@ -272,6 +272,16 @@ HELPER(clone)
     return !dp_frame_push_clone(to_ctx(r1), r2);
 }
 
+HELPER(native)
+{
+    return dp_native_run(to_ctx(r1), r2, (const void *) (uintptr_t) r3, r4);
+}
+
+HELPER(lookup)
+{
+    return dp_native_run(to_ctx(r1), r2, NULL, r3);
+}
+
 HELPER(exit)
 {
     dp_frames_exit(to_ctx(r1));

@@ -18,7 +18,7 @@
 /* Queues the context's packet as it is. */
 static void
 queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
-             uint32_t max_len)
+             uint32_t cut)
 {
     struct dp_cold *cold = ctx->cold;
     struct dp_out *out;
@@ -32,7 +32,7 @@ queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
     out = &cold->outs[cold->n_outs++];
     out->port = port;
     out->buf = buf;
-    out->max_len = max_len;
+    out->cut = cut;
     cold->bufs[buf].n_outputs++;
 }
 
@@ -46,6 +46,12 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
         dp_ctx_drop(ctx, DP_DROP_NO_PORT);
         return false;
     }
+    if (OVS_UNLIKELY(ctx->cold->base.active)
+        && (ctx->cold->gone || dp_ctx_packet_type(ctx))) {
+        /* Ports carry Ethernet. */
+        dp_ctx_drop(ctx, DP_DROP_PACKET_TYPE);
+        return false;
+    }
     flags = dp_port_flags(port);
     if (flags & DP_PORT_NO_FWD) {
         dp_ctx_drop(ctx, DP_DROP_NO_FWD);
@@ -57,11 +63,27 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
     return true;
 }
 
+/* As in OVS what is left out is decided before changes are committed: headers
+ * that are yet to be added come on top of 'max_len'. */
+static uint32_t
+bytes_to_cut(const struct dp_ctx *ctx, uint32_t max_len)
+{
+    uint32_t size = ctx->data_end - ctx->data;
+
+    if (OVS_LIKELY(!max_len)) {
+        return 0;
+    }
+    max_len = MAX(max_len, ETH_HEADER_LEN);
+    return size > max_len ? size - max_len : 0;
+}
+
 static void
 output_port(struct dp_ctx *ctx, struct dp_port *port, uint32_t max_len)
 {
-    if (may_send(ctx, port) && !dp_commit(ctx)) {
-        queue_output(ctx, port, ctx->cold->buf, max_len);
+    uint32_t cut = bytes_to_cut(ctx, max_len);
+
+    if (may_send(ctx, port) && !dp_commit(ctx) && !ctx->cold->gone) {
+        queue_output(ctx, port, ctx->cold->buf, cut);
     }
 }
 
@@ -176,17 +198,6 @@ dp_ctx_output_vlan(struct dp_ctx *ctx, uint32_t ofp_port, uint16_t tci)
     queue_output(ctx, port, buf, 0);
 }
 
-static void
-truncate_packet(struct dp_packet *packet, uint32_t max_len)
-{
-    if (max_len) {
-        max_len = MAX(max_len, ETH_HEADER_LEN);
-        if (max_len < dp_packet_size(packet)) {
-            dp_packet_set_size(packet, max_len);
-        }
-    }
-}
-
 void
 dp_outputs_send(struct dp_cold *cold)
 {
@@ -206,7 +217,9 @@ dp_outputs_send(struct dp_cold *cold)
         } else {
             buf->packet = NULL;
         }
-        truncate_packet(packet, out->max_len);
+        if (out->cut) {
+            dp_packet_set_size(packet, dp_packet_size(packet) - out->cut);
+        }
         dp_worker_enqueue(worker, out->port, packet);
     }
     cold->n_outs = 0;

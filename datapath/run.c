@@ -188,6 +188,8 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge,
     cold->frag_drop = false;
     cold->bucket_cookie = 0;
     cold->nd_base.valid = false;
+    cold->base.active = false;
+    cold->gone = false;
     cold->n_bufs = 0;
     cold->n_outs = 0;
     cold->n_upcalls = 0;
@@ -229,7 +231,13 @@ run_finish(struct dp_ctx *ctx)
     if (cold->fatal) {
         dp_outputs_cancel(cold);
         dp_upcalls_cancel(worker);
+        while (cold->n_saves) {
+            /* packet-path exception: see dp_frame_push_clone(). */
+            free(cold->saves[--cold->n_saves].stack);
+        }
     }
+    ofpbuf_clear(&cold->stack);
+    dp_base_clear(&cold->base);
     output = cold->n_outs > 0;
     dp_outputs_send(cold);
     if (dp_upcalls_push(worker, output)) {

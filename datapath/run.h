@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include "datapath/abi.h"
 #include "datapath/dp.h"
+#include "flow.h"
+#include "openvswitch/ofpbuf.h"
 
 struct dp_upcall_node;
 struct dp_worker;
@@ -27,7 +29,8 @@ enum {
     DP_MAX_FRAMES = 4096,       /* Pending remainders. */
     DP_MAX_DEPTH = 64,          /* Levels of backward resubmits. */
     DP_MAX_RESUBMITS = 4096,    /* Lookups by resubmit and goto_table. */
-    DP_ASET_MAX_SETS = 256      /* Contributions of kind DP_ASET_SET. */
+    DP_ASET_MAX_SETS = 256,     /* Contributions of kind DP_ASET_SET. */
+    DP_MAX_STACK = 65536        /* Bytes of the stack. */
 };
 
 /* What END does with a frame before it resumes the remainder. */
@@ -75,10 +78,22 @@ struct dp_nd_base {
     uint64_t target[2], options[2], reserved;   /* Key words. */
 };
 
+/* The packet's headers as its bytes are, once actions have added or removed
+ * some: what OVS calls the base flow.  Commits then go by it. */
+struct dp_base {
+    bool active;
+    bool encap, decap;          /* Pending for the next commit. */
+    struct ofpbuf *encap_data;  /* Owned; null: none. */
+    struct flow flow;
+};
+
 /* What CLONE keeps for END to restore. */
 struct dp_save {
     uint32_t buf;
     struct dp_nd_base nd_base;
+    struct dp_base base;        /* Without pending ones. */
+    void *stack;                /* Owned copy. */
+    size_t stack_size;
     struct dp_ctx ctx;
     struct dp_aset aset, running;
 };
@@ -92,7 +107,7 @@ struct dp_buf {
 struct dp_out {
     struct dp_port *port;
     uint32_t buf;
-    uint32_t max_len;           /* 0: all. */
+    uint32_t cut;               /* Bytes that are left out at its end. */
 };
 
 struct dp_cold {
@@ -115,6 +130,9 @@ struct dp_cold {
     uint64_t bucket_cookie;
 
     struct dp_nd_base nd_base;
+    struct dp_base base;
+    bool gone;                  /* A commit found the packet malformed. */
+    struct ofpbuf stack;
 
     uint32_t buf;               /* The context's packet. */
     struct dp_buf *bufs;
@@ -145,8 +163,6 @@ void dp_run_packet(struct dp_worker *, struct dp_bridge *,
  * comes later, because they are no reason while other tables follow. */
 void dp_ctx_drop_at(struct dp_ctx *, enum dp_drop_reason, uint8_t table_id,
                     uint64_t cookie);
-/* Ends the packet without any output. */
-void dp_ctx_fatal(struct dp_ctx *, enum dp_drop_reason);
 
 /* Cookie of the rule 'ctx->hit' is about, or 0. */
 uint64_t dp_ctx_cookie(const struct dp_ctx *);
@@ -194,6 +210,14 @@ int dp_commit(struct dp_ctx *);
 /* Gives 'packet', which has 'n_vlans' of them, the VLAN headers of key word
  * 'vlans'; returns their number. */
 uint8_t dp_commit_vlans(struct dp_packet *, uint8_t n_vlans, uint64_t vlans);
+
+/* commit-base.c: the same, by the base. */
+int dp_commit_base(struct dp_ctx *);
+void dp_base_clear(struct dp_base *);
+
+/* native.c */
+uint64_t dp_native_run(struct dp_ctx *, uint64_t fn, const void *block,
+                       size_t size);
 
 /* parse.c */
 void dp_parse(struct dp_ctx *);

@@ -100,6 +100,7 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
     worker->ctx.slots = atomic_load_explicit(&bridge->slots,
                                              memory_order_acquire);
     worker->now_ms = time_msec();
+    worker->relatch = false;
 }
 
 /* Whether the port's configuration keeps 'packet' out. */
@@ -154,6 +155,9 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
                          0, 0, 1);
             dp_packet_delete(packet);
             continue;
+        }
+        if (OVS_UNLIKELY(worker->relatch)) {
+            latch(worker, bridge);
         }
         dp_run_packet(worker, bridge, packet, port->ofp_port);
     }
@@ -318,6 +322,7 @@ dp_worker_create(struct dp *dp, unsigned id)
     worker->id = id;
     worker->core = -1;
     worker->wake = seq_create();
+    ofpbuf_init(&worker->cold.stack, 0);
     worker->cold.saves = xcalloc(DP_MAX_FRAMES, sizeof *worker->cold.saves);
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
     return worker;
@@ -362,6 +367,7 @@ dp_worker_destroy(struct dp_worker *worker)
     free(worker->cold.outs);
     free(worker->cold.upcalls);
     free(worker->cold.saves);
+    ofpbuf_uninit(&worker->cold.stack);
     seq_destroy(worker->wake);
     free_cacheline(worker);
 }

@@ -78,6 +78,7 @@ struct dp_worker {
     struct dp_rxq_list *_Atomic rxqs;
 
     long long int now_ms;       /* Of this burst. */
+    bool relatch;               /* Latch again before the next packet. */
     struct dp_txq *dirty;       /* Queues with packets to send. */
 
     /* Totals (dp_get_totals()); this worker writes. */

@@ -100,6 +100,7 @@ of_bridge_construct(struct ofproto *ofproto)
     atomic_count_init(&bridge->n_rules, 0);
     atomic_count_init(&bridge->n_groups, 0);
     bridge->next_expire = LLONG_MAX;
+    atomic_init(&bridge->expire_soon, LLONG_MAX);
 
     error = -dp_bridge_create(of_dp, ofproto->name, bridge, &bridge->dpb);
     if (error) {
@@ -247,7 +248,13 @@ of_bridge_wait(struct ofproto *ofproto)
 {
     struct of_bridge *bridge = of_bridge_cast(ofproto);
 
+    long long int soon;
+
     of_l2_wait(bridge->l2);
+    atomic_read_relaxed(&bridge->expire_soon, &soon);
+    if (soon != LLONG_MAX) {
+        poll_timer_wait_until(soon);
+    }
     if (bridge->next_expire != LLONG_MAX) {
         poll_timer_wait_until(bridge->next_expire);
     }

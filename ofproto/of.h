@@ -69,7 +69,9 @@ struct of_bridge {
     atomic_count n_groups;          /* The same of groups. */
     atomic_uint64_t live_ports[65536 / 64]; /* Bit set (group.h). */
     long long int next_expire;      /* time_msec() of the next look for
-                                     * expired rules. */
+                                     * expired rules; the main thread's. */
+    atomic_llong expire_soon;       /* The same for rules that got a timeout
+                                     * since; any thread's. */
     uint64_t change_seq;            /* connectivity_seq last seen. */
 };
 
@@ -144,6 +146,9 @@ of_port_get(const struct of_bridge *bridge, ofp_port_t ofp_port)
 
 /* Counts packets that the slow path handled; main thread. */
 void of_rule_credit(struct of_rule *, uint64_t packets, uint64_t bytes);
+
+/* A rule of 'bridge' may expire at time_msec() 'when'; any thread. */
+void of_expire_soon(struct of_bridge *, long long int when);
 
 /* The version that packets meet; any thread. */
 ovs_version_t of_bridge_version(const struct of_bridge *);

@@ -278,6 +278,9 @@ update_flags(struct of_port *port)
             flags |= bits[i].flag;
         }
     }
+    if (!port->up.may_enable) {
+        flags |= DP_PORT_DEAD;
+    }
     if (port->dpp) {
         dp_port_set_flags(port->dpp, flags);
     }
@@ -429,6 +432,7 @@ of_port_run(struct of_port *port)
     follow_device(port);
     if (port->up.may_enable != enable) {
         ofproto_port_set_enable(&port->up, enable);
+        update_flags(port);
         of_l2_port_changed(port);
     }
     of_live_port_set(of_bridge_cast(port->up.ofproto), port->up.ofp_port,

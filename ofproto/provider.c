@@ -12,6 +12,7 @@
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
+#include "ofproto/native.h"
 #include "ofproto/packet-in.h"
 #include "ofproto/slowpath.h"
 #include "openvswitch/poll-loop.h"
@@ -52,6 +53,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
     of_l2_init(of_dp);
     of_groups_init();
     of_packet_in_init();
+    of_native_init();
     ofproto_tunnel_init();
     of_trace_init();
     of_commands_init();

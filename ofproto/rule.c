@@ -94,8 +94,7 @@ of_rule_insert(struct rule *rule_, struct rule *old_, bool forward_counts)
                                 : MIN(rule_->idle_timeout,
                                       rule_->hard_timeout));
 
-        bridge->next_expire = MIN(bridge->next_expire,
-                                  time_msec() + timeout * 1000LL);
+        of_expire_soon(bridge, time_msec() + timeout * 1000LL);
     }
     return 0;
 }
@@ -162,6 +161,21 @@ of_rule_credit(struct of_rule *rule, uint64_t packets, uint64_t bytes)
 
 /* Expiry. */
 
+void
+of_expire_soon(struct of_bridge *bridge, long long int when)
+{
+    long long int old;
+
+    atomic_read_relaxed(&bridge->expire_soon, &old);
+    while (when < old) {
+        if (atomic_compare_exchange_weak(&bridge->expire_soon, &old, when)) {
+            /* Wakes the main thread up. */
+            seq_change(of_changes_seq());
+            break;
+        }
+    }
+}
+
 /* Returns when 'rule' will expire if it is not used any more; in '*reasonp'
  * why. */
 static long long int
@@ -197,7 +211,10 @@ of_rules_expire(struct of_bridge *bridge)
     long long int now = time_msec();
     long long int next = LLONG_MAX;
     struct rule *rule;
+    long long int soon;
 
+    soon = atomic_exchange(&bridge->expire_soon, LLONG_MAX);
+    bridge->next_expire = MIN(bridge->next_expire, soon);
     if (now < bridge->next_expire) {
         return;
     }

@@ -299,20 +299,6 @@ run_POP_QUEUE(struct slow_ctx *ctx, const struct ofpact *a OVS_UNUSED)
     return true;
 }
 
-static bool
-run_CHECK_PKT_LARGER(struct slow_ctx *ctx, const struct ofpact *a)
-{
-    const struct ofpact_check_pkt_larger *check
-        = ofpact_get_CHECK_PKT_LARGER(a);
-    union mf_subvalue value;
-
-    slow_commit(ctx);
-    memset(&value, 0, sizeof value);
-    value.u8_val = dp_packet_size(ctx->packet) > check->pkt_len;
-    mf_write_subfield_flow(&check->dst, &value, &ctx->flow);
-    return true;
-}
-
 /* VLANs. */
 
 /* Sets the bits of 'mask' in the TCI of the outer tag to 'tci'; without a
@@ -420,37 +406,12 @@ run_CLEAR_ACTIONS(struct slow_ctx *ctx, const struct ofpact *a OVS_UNUSED)
     return true;
 }
 
-static void
-ofpbuf_copy(struct ofpbuf *dst, const struct ofpbuf *src)
-{
-    ofpbuf_init(dst, src->size);
-    ofpbuf_put(dst, src->data, src->size);
-}
-
 static bool
 run_CLONE(struct slow_ctx *ctx, const struct ofpact *a)
 {
     const struct ofpact_nest *nest = ofpact_get_CLONE(a);
-    struct dp_packet *old_packet = ctx->packet;
-    struct ofpbuf old_stack = ctx->stack;
-    struct ofpbuf old_action_set = ctx->action_set;
-    struct flow old_flow = ctx->flow;
-    struct flow old_base = ctx->base;
 
-    ctx->packet = dp_packet_clone(old_packet);
-    ofpbuf_copy(&ctx->stack, &old_stack);
-    ofpbuf_copy(&ctx->action_set, &old_action_set);
-    slow_actions(ctx, nest->actions, ofpact_nest_get_action_len(nest));
-    slow_action_set(ctx);
-    ofpbuf_uninit(&ctx->stack);
-    ofpbuf_uninit(&ctx->action_set);
-    dp_packet_delete(ctx->packet);
-
-    ctx->packet = old_packet;
-    ctx->stack = old_stack;
-    ctx->action_set = old_action_set;
-    ctx->flow = old_flow;
-    ctx->base = old_base;
+    slow_clone(ctx, nest->actions, ofpact_nest_get_action_len(nest));
     return true;
 }
 
@@ -496,7 +457,19 @@ static action_fn *const action_fns[N_OFPACTS] = {
     OFPACT(SET_TUNNEL),
     OFPACT(SET_QUEUE),
     OFPACT(POP_QUEUE),
-    OFPACT(CHECK_PKT_LARGER),
+    [OFPACT_CHECK_PKT_LARGER] = run_nothing,    /* See slow_actions(). */
+    [OFPACT_PUSH_MPLS] = slow_change_headers,
+    [OFPACT_POP_MPLS] = slow_change_headers,
+    [OFPACT_SET_MPLS_LABEL] = slow_change_headers,
+    [OFPACT_SET_MPLS_TC] = slow_change_headers,
+    [OFPACT_SET_MPLS_TTL] = slow_change_headers,
+    [OFPACT_ENCAP] = slow_change_headers,
+    [OFPACT_DECAP] = slow_change_headers,
+    [OFPACT_DEC_MPLS_TTL] = slow_dec_mpls_ttl,
+    [OFPACT_DEC_NSH_TTL] = slow_dec_nsh_ttl,
+    [OFPACT_BUNDLE] = slow_bundle,
+    [OFPACT_LEARN] = slow_learn,
+    [OFPACT_FIN_TIMEOUT] = slow_fin_timeout,
     OFPACT(SET_VLAN_VID),
     OFPACT(SET_VLAN_PCP),
     OFPACT(STRIP_VLAN),
@@ -526,6 +499,10 @@ slow_actions(struct slow_ctx *ctx, const struct ofpact *ofpacts, size_t len)
         if (!fn) {
             /* Cannot be: neither rules nor packet-outs with it get in. */
             ctx->error = DP_DROP_NO_PROGRAM;
+            break;
+        }
+        if (a->type == OFPACT_CHECK_PKT_LARGER) {
+            slow_check_pkt_larger(ctx, a, ofpact_end(ofpacts, len));
             break;
         }
         if (!fn(ctx, a)) {

@@ -10,12 +10,13 @@
 #include "openvswitch/ofp-packet.h"
 #include "packets.h"
 #include "util.h"
+#include "ofproto/hooks.h"
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 
 struct effect_ops {
     bool leaves;            /* Sends something; else changes the switch. */
-    void (*run)(struct of_bridge *, struct of_slow_effect *, size_t size);
+    void (*run)(struct of_bridge *, struct of_slow_effect *);
     void (*free)(struct of_slow_effect *);
     void (*format)(const struct of_slow_effect *, struct ds *);
 };
@@ -33,8 +34,7 @@ put_bytes(struct ds *s, const void *data_, size_t size)
 /* OUTPUT. */
 
 static void
-run_OUTPUT(struct of_bridge *bridge, struct of_slow_effect *e,
-           size_t size OVS_UNUSED)
+run_OUTPUT(struct of_bridge *bridge, struct of_slow_effect *e)
 {
     const struct of_port *port = of_port_get(bridge, e->output.port);
 
@@ -62,8 +62,7 @@ format_OUTPUT(const struct of_slow_effect *e, struct ds *s)
 /* PACKET_IN. */
 
 static void
-run_PACKET_IN(struct of_bridge *bridge, struct of_slow_effect *e,
-              size_t size OVS_UNUSED)
+run_PACKET_IN(struct of_bridge *bridge, struct of_slow_effect *e)
 {
     connmgr_send_async_msg(bridge->dpif.up.connmgr, e->packet_in);
 }
@@ -95,30 +94,29 @@ format_PACKET_IN(const struct of_slow_effect *e, struct ds *s)
 /* RULE. */
 
 static void
-run_RULE(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
-         size_t size)
+run_RULE(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e)
 {
-    of_rule_credit(e->rule, 1, size);
+    of_rule_credit(e->rule.rule, 1, e->rule.size);
 }
 
 static void
 free_RULE(struct of_slow_effect *e)
 {
-    ofproto_rule_unref(&e->rule->up);
+    ofproto_rule_unref(&e->rule.rule->up);
 }
 
 static void
 format_RULE(const struct of_slow_effect *e, struct ds *s)
 {
     ds_put_format(s, "rule table=%"PRIu8" cookie=%#"PRIx64,
-                  e->rule->up.table_id, ntohll(e->rule->up.flow_cookie));
+                  e->rule.rule->up.table_id,
+                  ntohll(e->rule.rule->up.flow_cookie));
 }
 
 /* TABLE. */
 
 static void
-run_TABLE(struct of_bridge *bridge, struct of_slow_effect *e,
-          size_t size OVS_UNUSED)
+run_TABLE(struct of_bridge *bridge, struct of_slow_effect *e)
 {
     dp_table_count(bridge->dpb, e->table.id, e->table.match);
 }
@@ -142,13 +140,13 @@ static void
 run_COUNTERS(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
              size_t size)
 {
-    dp_counters_add(of_dp, e->counters, 1, size);
+    dp_counters_add(of_dp, e->counters.counters, 1, e->counters.size);
 }
 
 static void
 free_COUNTERS(struct of_slow_effect *e)
 {
-    dp_counters_unref(of_dp, e->counters);
+    dp_counters_unref(of_dp, e->counters.counters);
 }
 
 static void
@@ -160,8 +158,7 @@ format_COUNTERS(const struct of_slow_effect *e OVS_UNUSED, struct ds *s)
 /* LEARN. */
 
 static void
-run_LEARN(struct of_bridge *bridge, struct of_slow_effect *e,
-          size_t size OVS_UNUSED)
+run_LEARN(struct of_bridge *bridge, struct of_slow_effect *e)
 {
     of_l2_learn(bridge->l2, e->learn.mac, e->learn.vlan, e->learn.port,
                 e->learn.gratuitous_arp);
@@ -178,6 +175,57 @@ format_LEARN(const struct of_slow_effect *e, struct ds *s)
 {
     ds_put_format(s, "learn "ETH_ADDR_FMT" vlan=%"PRIu16" port=%"PRIu32,
                   ETH_ADDR_ARGS(e->learn.mac), e->learn.vlan, e->learn.port);
+}
+
+/* LEARN_FLOW. */
+
+static void
+run_LEARN_FLOW(struct of_bridge *bridge, struct of_slow_effect *e)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    struct ofproto_flow_mod *ofm = e->flow.ofm;
+
+    if (ofm->learn_adds_rule) {
+        ofproto_flow_mod_learn_finish(ofm, &bridge->dpif.up);
+        of_changes_apply(bridge, of_bridge_version(bridge));
+    }
+}
+
+static void
+free_LEARN_FLOW(struct of_slow_effect *e)
+{
+    ofproto_flow_mod_uninit(e->flow.ofm);
+    free(e->flow.ofm);
+}
+
+static void
+format_LEARN_FLOW(const struct of_slow_effect *e OVS_UNUSED, struct ds *s)
+{
+    ds_put_cstr(s, "learn flow");
+}
+
+/* FIN_TIMEOUT. */
+
+static void
+run_FIN_TIMEOUT(struct of_bridge *bridge, struct of_slow_effect *e)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    ofproto_rule_reduce_timeouts__(&e->fin.rule->up, e->fin.idle,
+                                   e->fin.hard);
+    of_expire_soon(bridge, 0);
+}
+
+static void
+free_FIN_TIMEOUT(struct of_slow_effect *e)
+{
+    ofproto_rule_unref(&e->fin.rule->up);
+}
+
+static void
+format_FIN_TIMEOUT(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "fin_timeout idle=%"PRIu16" hard=%"PRIu16, e->fin.idle,
+                  e->fin.hard);
 }
 
 static const struct effect_ops effect_ops[OF_N_SLOW_EFFECTS] = {
@@ -225,8 +273,51 @@ effects_run(struct of_slow_out *out, bool leaves)
 
     LIST_FOR_EACH_SAFE (e, node, &out->effects) {
         if (effect_ops[e->kind].leaves == leaves) {
-            effect_ops[e->kind].run(out->bridge, e, out->packet_size);
+            effect_ops[e->kind].run(out->bridge, e);
             effect_free(e);
+        }
+    }
+}
+
+enum ofperr
+of_slow_start_learning(struct of_slow_out *out, ovs_version_t version)
+{
+    struct of_slow_effect *e;
+
+    LIST_FOR_EACH (e, node, &out->effects) {
+        struct ofproto_flow_mod *ofm = e->flow.ofm;
+        enum ofperr error;
+
+        if (e->kind != OF_SLOW_LEARN_FLOW) {
+            continue;
+        }
+        error = ofproto_flow_mod_learn_refresh(ofm);
+        if (error) {
+            return error;
+        }
+        ofm->learn_adds_rule = ofm->temp_rule->state == RULE_INITIALIZED;
+        if (ofm->learn_adds_rule) {
+            ofm->version = version;
+            error = ofproto_flow_mod_learn_start(ofm);
+            if (error) {
+                return error;
+            }
+        }
+        e->flow.started = true;
+    }
+    return 0;
+}
+
+void
+of_slow_revert_learning(struct of_slow_out *out)
+{
+    struct of_slow_effect *e;
+
+    LIST_FOR_EACH_REVERSE (e, node, &out->effects) {
+        if (e->kind == OF_SLOW_LEARN_FLOW && e->flow.started
+            && e->flow.ofm->learn_adds_rule) {
+            ofproto_flow_mod_learn_revert(e->flow.ofm);
+            e->flow.started = false;
         }
     }
 }

@@ -18,7 +18,8 @@ credit(struct slow_ctx *ctx, uint32_t counters)
         struct of_slow_effect *e = slow_effect_add(ctx->out,
                                                    OF_SLOW_COUNTERS);
 
-        e->counters = counters;
+        e->counters.counters = counters;
+        e->counters.size = ctx->size;
         dp_counters_ref(of_dp, counters);
     }
 }

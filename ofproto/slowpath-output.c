@@ -63,14 +63,21 @@ commit(struct slow_ctx *ctx)
 
     /* Whole headers are written: which bits have changed is not known. */
     memset(&wc, 0xff, sizeof wc);
-    commit_odp_actions(&ctx->flow, &ctx->base, &actions, &wc, false, false,
-                       false, NULL);
+    commit_odp_actions(&ctx->flow, &ctx->base, &actions, &wc, true,
+                       ctx->encap, ctx->decap, ctx->encap_data);
+    ctx->encap = ctx->decap = false;
+    ofpbuf_delete(ctx->encap_data);
+    ctx->encap_data = NULL;
     if (actions.size) {
         struct dp_packet_batch batch;
 
         dp_packet_batch_init_packet(&batch, ctx->packet);
         odp_execute_actions(NULL, &batch, false, actions.data, actions.size,
                             NULL);
+        if (dp_packet_batch_is_empty(&batch)) {
+            ctx->packet = dp_packet_new(ETH_HEADER_LEN);
+            ctx->gone = true;
+        }
     }
     ofpbuf_uninit(&actions);
 }
@@ -87,6 +94,10 @@ void
 slow_output_port(struct slow_ctx *ctx, ofp_port_t ofp_port, uint32_t max_len)
 {
     const struct of_port *port = of_port_get(ctx->bridge, ofp_port);
+    /* What is cut off is decided before the commit. */
+    uint32_t size = dp_packet_size(ctx->packet);
+    uint32_t cut = max_len ? size - MIN(size, MAX(max_len, ETH_HEADER_LEN))
+                           : 0;
     struct of_slow_effect *e;
 
     if (!port || !port->dpp) {
@@ -101,17 +112,20 @@ slow_output_port(struct slow_ctx *ctx, ofp_port_t ofp_port, uint32_t max_len)
     }
     if (ctx->flow.packet_type != htonl(PT_ETH) && !port->is_layer3) {
         slow_trace(ctx, "port %"PRIu32" takes Ethernet only", ofp_port);
-        no_output(ctx, DP_DROP_NO_PORT);
+        no_output(ctx, DP_DROP_PACKET_TYPE);
         return;
     }
 
     slow_commit(ctx);
+    if (ctx->gone) {
+        no_output(ctx, DP_DROP_PACKET_TYPE);
+        return;
+    }
     e = slow_effect_add(ctx->out, OF_SLOW_OUTPUT);
     e->output.port = ofp_port;
     e->output.packet = dp_packet_clone(ctx->packet);
-    if (max_len && dp_packet_size(e->output.packet) > max_len) {
-        dp_packet_set_size(e->output.packet, max_len);
-    }
+    dp_packet_set_size(e->output.packet,
+                       dp_packet_size(e->output.packet) - cut);
     ctx->out->n_outputs++;
     slow_trace(ctx, "output to port %"PRIu32, ofp_port);
 }

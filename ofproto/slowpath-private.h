@@ -26,6 +26,11 @@ struct slow_ctx {
     struct flow flow;
     struct flow base;
     struct dp_packet *packet;       /* Owned. */
+    bool encap, decap;              /* Pending for the next commit. */
+    struct ofpbuf *encap_data;      /* Owned; may be null. */
+    bool gone;                      /* A commit found it malformed. */
+    size_t size;                    /* Bytes, for counters: when it was last
+                                     * parsed. */
 
     struct ofpbuf stack;
     struct ofpbuf action_set;       /* ofpacts as they were written. */
@@ -79,6 +84,22 @@ void slow_action_set(struct slow_ctx *);
 /* Merges 'ofpacts' into the action set. */
 void slow_write_actions(struct slow_ctx *, const struct ofpact *ofpacts,
                         size_t len);
+
+/* slowpath-more.c: actions that take more than a line. */
+struct of_headers;
+bool slow_change_headers(struct slow_ctx *, const struct ofpact *);
+bool slow_dec_mpls_ttl(struct slow_ctx *, const struct ofpact *);
+bool slow_dec_nsh_ttl(struct slow_ctx *, const struct ofpact *);
+bool slow_bundle(struct slow_ctx *, const struct ofpact *);
+bool slow_learn(struct slow_ctx *, const struct ofpact *);
+bool slow_fin_timeout(struct slow_ctx *, const struct ofpact *);
+/* The list from 'a', a check_pkt_larger, to 'end'. */
+void slow_check_pkt_larger(struct slow_ctx *, const struct ofpact *a,
+                           const struct ofpact *end);
+/* Runs 'ofpacts' and the action set on a copy of all. */
+void slow_clone(struct slow_ctx *, const struct ofpact *ofpacts, size_t len);
+/* Parses the packet anew. */
+void slow_reparse(struct slow_ctx *);
 
 /* slowpath-output.c. */
 

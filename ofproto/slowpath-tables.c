@@ -127,8 +127,9 @@ run_rule(struct slow_ctx *ctx, const struct of_rule *rule)
     const struct rule_actions *actions = rule_get_actions(&rule->up);
     struct of_slow_effect *e = slow_effect_add(ctx->out, OF_SLOW_RULE);
 
-    e->rule = CONST_CAST(struct of_rule *, rule);
-    ofproto_rule_ref(&e->rule->up);
+    e->rule.rule = CONST_CAST(struct of_rule *, rule);
+    e->rule.size = ctx->size;
+    ofproto_rule_ref(&e->rule.rule->up);
     slow_trace(ctx, "table %"PRIu8": cookie %#"PRIx64", priority %d",
                ctx->table_id, ntohll(rule->up.flow_cookie),
                rule->up.cr.priority);

@@ -11,11 +11,16 @@
 #include "odp-execute.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-packet.h"
+#include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
 #include "uuid.h"
 #include "ofproto/of.h"
 #include "ofproto/slowpath-private.h"
+
+VLOG_DEFINE_THIS_MODULE(of_slowpath);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 void
 slow_trace(const struct slow_ctx *ctx, const char *format, ...)
@@ -48,6 +53,7 @@ ctx_init(struct slow_ctx *ctx, const struct of_slow_in *in,
     ctx->base = ctx->flow;
     ctx->orig_skb_priority = ctx->flow.skb_priority;
     ctx->cookie = OVS_BE64_MAX;
+    ctx->size = dp_packet_size(in->packet);
 
     /* Header offsets must be those of the bytes. */
     ctx->packet = dp_packet_clone(in->packet);
@@ -65,6 +71,7 @@ ctx_uninit(struct slow_ctx *ctx)
 {
     ofpbuf_uninit(&ctx->stack);
     ofpbuf_uninit(&ctx->action_set);
+    ofpbuf_delete(ctx->encap_data);
     dp_packet_delete(ctx->packet);
 }
 
@@ -154,7 +161,6 @@ of_slow_translate(const struct of_slow_in *in, struct of_slow_out **outp)
 
     out = xzalloc(sizeof *out);
     out->bridge = in->bridge;
-    out->packet_size = dp_packet_size(in->packet);
     ovs_list_init(&out->effects);
     ctx_init(&ctx, in, out);
     run(&ctx);
@@ -167,7 +173,12 @@ of_slow_translate(const struct of_slow_in *in, struct of_slow_out **outp)
 void
 of_slow_execute(struct of_slow_out *out)
 {
+    ovs_mutex_lock(&ofproto_mutex);
+    if (of_slow_start_learning(out, of_bridge_version(out->bridge))) {
+        VLOG_WARN_RL(&rl, "learned flow of a resumed packet is not added");
+    }
     slow_effects_account(out);
+    ovs_mutex_unlock(&ofproto_mutex);
     slow_effects_send(out);
     of_slow_revert(out);
 }
@@ -185,6 +196,7 @@ of_slow_revert(struct of_slow_out *out)
 
 enum ofperr
 of_packet_xlate(struct ofproto *ofproto, struct ofproto_packet_out *opo)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
 {
     const struct of_slow_in in = {
         .bridge = of_bridge_cast(ofproto),
@@ -209,6 +221,12 @@ of_packet_xlate(struct ofproto *ofproto, struct ofproto_packet_out *opo)
         of_slow_revert(out);
         return OFPERR_OFPFMFC_UNKNOWN;
     }
+    error = of_slow_start_learning(out, opo->version);
+    if (error) {
+        of_slow_revert_learning(out);
+        of_slow_revert(out);
+        return error;
+    }
     opo->aux = out;
     return 0;
 }
@@ -216,9 +234,13 @@ of_packet_xlate(struct ofproto *ofproto, struct ofproto_packet_out *opo)
 void
 of_packet_xlate_revert(struct ofproto *ofproto OVS_UNUSED,
                        struct ofproto_packet_out *opo)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
 {
-    of_slow_revert(opo->aux);
-    opo->aux = NULL;
+    if (opo->aux) {
+        of_slow_revert_learning(opo->aux);
+        of_slow_revert(opo->aux);
+        opo->aux = NULL;
+    }
 }
 
 void

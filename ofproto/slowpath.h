@@ -36,6 +36,7 @@ struct of_bridge;
 struct of_rule;
 struct ofpact;
 struct ofproto;
+struct ofproto_flow_mod;
 struct ofproto_async_msg;
 struct ofproto_packet_out;
 struct ofputil_packet_in_private;
@@ -88,8 +89,14 @@ struct of_slow_effect {
             struct dp_packet *packet; /* Owned. */
         } output;
         struct ofproto_async_msg *packet_in; /* PACKET_IN: owned. */
-        struct of_rule *rule;       /* RULE: one packet, referenced. */
-        uint32_t counters;          /* COUNTERS: one packet, referenced. */
+        struct {                    /* RULE: one packet. */
+            struct of_rule *rule;   /* Referenced. */
+            size_t size;            /* Its bytes. */
+        } rule;
+        struct {                    /* COUNTERS: one packet. */
+            uint32_t counters;      /* Referenced. */
+            size_t size;            /* Its bytes. */
+        } counters;
         struct {                    /* TABLE: one lookup. */
             uint8_t id;
             bool match;
@@ -100,6 +107,14 @@ struct of_slow_effect {
             ofp_port_t port;
             bool gratuitous_arp;
         } learn;
+        struct {                    /* LEARN_FLOW. */
+            struct ofproto_flow_mod *ofm; /* Owned. */
+            bool started;           /* By of_slow_start_learning(). */
+        } flow;
+        struct {                    /* FIN_TIMEOUT. */
+            struct of_rule *rule;   /* Referenced. */
+            uint16_t idle, hard;
+        } fin;
     };
 };
 
@@ -109,7 +124,6 @@ struct of_slow_out {
     struct ovs_list effects;        /* "struct of_slow_effect"s in order. */
     size_t n_outputs;
     size_t n_packet_ins;
-    size_t packet_size;             /* Bytes, for the counters. */
 
     /* If it was output nowhere and sent to no controller. */
     enum dp_drop_reason drop;
@@ -125,6 +139,12 @@ enum ofperr of_slow_translate(const struct of_slow_in *,
 void of_slow_execute(struct of_slow_out *out);
 /* Frees 'out'; nothing has happened. */
 void of_slow_revert(struct of_slow_out *out);
+
+/* Learned flows of 'out' enter their tables in 'version' (finished by the
+ * execution), and leave them again.  ofproto_mutex is held. */
+enum ofperr of_slow_start_learning(struct of_slow_out *,
+                                   uint64_t version);
+void of_slow_revert_learning(struct of_slow_out *out);
 
 /* Whether the slow path can run 'ofpacts': 0 or the error to answer with. */
 enum ofperr of_slow_check(const struct ofpact *ofpacts, size_t ofpacts_len);

@@ -58,7 +58,7 @@ of_action_aset_kind(const struct ofpact *a)
 bool
 of_action_is_noop(const struct ofpact *a)
 {
-    return a->type == OFPACT_NOTE;
+    return a->type == OFPACT_NOTE || a->type == OFPACT_CONJUNCTION;
 }
 
 /* Plans. */

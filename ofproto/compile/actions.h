@@ -125,6 +125,11 @@ int of_action_aset_kind(const struct ofpact *);
 /* Whether 'a' does nothing when executed. */
 bool of_action_is_noop(const struct ofpact *a);
 
+/* set.c: 0, or the error for an action that writes or reads 'mf'. */
+struct mf_field;
+enum ofperr of_check_writable(const struct mf_field *);
+enum ofperr of_check_readable(const struct mf_field *);
+
 /* set.c: writes to VLAN fields go through vlan.c. */
 struct of_field;
 void of_emit_vlan_write(struct vm_emit *, const struct of_field *,

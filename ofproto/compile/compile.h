@@ -124,6 +124,7 @@ struct of_entry {
     uint32_t flow_counters;
     uint8_t flow_table;         /* ...made anew when they have changed. */
     uint8_t parse;              /* enum of_parse_level counted for it. */
+    bool conj;                  /* Has a conjunction action. */
     bool inserted;
     struct of_table *table;     /* Null until insertion. */
     struct vm_ventry *vt; /* Owned by the table's map. */
@@ -133,6 +134,9 @@ struct of_entry {
  * reserves.  'e->counters' must be set.  On error 'e' needs no destruct. */
 enum ofperr of_entry_construct(struct of_entry *e, struct of_pipeline *,
                                struct rule *rule);
+/* DP_HIT() of a packet that matches it; any thread, of an entry that is or
+ * was visible. */
+uint64_t of_entry_hit(const struct of_entry *);
 /* The entry must not be inserted any more. */
 void of_entry_destruct(struct of_entry *e);
 

@@ -254,8 +254,15 @@ emit_want_nd(struct vm_emit *e, enum mf_prereqs prereqs, vm_label_t no)
     vm_bind(e, yes);
 }
 
-/* The same questions as mf_are_prereqs_ok() asks of a packet that starts with
- * an Ethernet header. */
+static void
+emit_want_ethernet(struct vm_emit *e, vm_label_t no)
+{
+    vm_emit_ld(e, 4, VM_R0, VM_R6, OF_KEY_OFF(packet_type));
+    vm_emit_jcci(e, VM_JNE, VM_R0, 0, no);
+}
+
+/* The same questions as mf_are_prereqs_ok() asks.  (The Ethernet type of a
+ * packet without an Ethernet header is in dl_type, too.) */
 void
 of_emit_prereqs(struct vm_emit *e, enum mf_prereqs prereqs, vm_label_t no)
 {
@@ -263,9 +270,12 @@ of_emit_prereqs(struct vm_emit *e, enum mf_prereqs prereqs, vm_label_t no)
 
     switch (prereqs) {
     case MFP_NONE:
+        break;
     case MFP_ETHERNET:
+        emit_want_ethernet(e, no);
         break;
     case MFP_VLAN_VID:
+        emit_want_ethernet(e, no);
         vm_emit_ld(e, 2, VM_R0, VM_R6, OF_KEY_OFF(vlans[0].tci));
         vm_emit_alui(e, VM_AND, VM_R0, htons(VLAN_CFI));
         vm_emit_jcci(e, VM_JEQ, VM_R0, 0, no);
@@ -309,7 +319,16 @@ of_emit_prereqs(struct vm_emit *e, enum mf_prereqs prereqs, vm_label_t no)
         emit_want_nd(e, prereqs, no);
         break;
     case MFP_MPLS:
+        yes = vm_label(e);
+        emit_ethertype(e);
+        vm_emit_jcci(e, VM_JEQ, VM_R0, htons(ETH_TYPE_MPLS), yes);
+        vm_emit_jcci(e, VM_JNE, VM_R0, htons(ETH_TYPE_MPLS_MCAST), no);
+        vm_bind(e, yes);
+        break;
     case MFP_NSH:
+        emit_ethertype(e);
+        vm_emit_jcci(e, VM_JNE, VM_R0, htons(ETH_TYPE_NSH), no);
+        break;
     case MFP_CT_VALID:
     default:
         vm_emit_fail(e, -EOPNOTSUPP, "prerequisite %d", prereqs);

@@ -28,9 +28,10 @@ static const struct {
 #undef CT
 };
 
-/* Members that have the same value in every packet: matching that value is
- * no question (libofproto puts recirc_id=0 into every rule, and packet_type=0
- * into those of OpenFlow 1.5). */
+/* Members that have the same value in every packet that masked tuples are
+ * asked about: matching that value is no question (libofproto puts
+ * recirc_id=0 and packet_type=0 into rules).  Packets without an Ethernet
+ * header, and tables with conjunctions, go to the classifier (table.c). */
 static const struct {
     size_t off, size;
 } const_members[] = {

@@ -22,6 +22,9 @@ struct of_table {
     uint8_t id;
     struct vm_map *map;         /* Reference. */
     struct vm_prog *prog;       /* Reference. */
+    struct vm_prog *conj_prog;  /* The same; null as long as there was no
+                                 * conjunction. */
+    size_t n_conj;              /* Entries with conjunctions. */
     size_t n_entries;
 };
 

@@ -311,21 +311,31 @@ set_emit(struct of_gen *g, const struct ofpact *a)
 }
 
 static enum ofperr
-check_writable(const struct mf_field *mf)
+unsupported(const struct mf_field *mf)
+{
+    return (mf->id >= MFF_CT_STATE && mf->id <= MFF_CT_TP_DST
+            ? OFPERR_NXBAC_CT_DATAPATH_SUPPORT : OFPERR_OFPBAC_BAD_SET_TYPE);
+}
+
+enum ofperr
+of_check_writable(const struct mf_field *mf)
 {
     const struct of_field *f = of_field_get(mf);
 
-    return (f && !(f->flags & OF_FF_READ) ? 0
-            : mf->prereqs == MFP_CT_VALID || mf->id == MFF_CT_MARK
-              || mf->id == MFF_CT_LABEL
-            ? OFPERR_NXBAC_CT_DATAPATH_SUPPORT : OFPERR_OFPBAC_BAD_SET_TYPE);
+    return f && !(f->flags & OF_FF_READ) ? 0 : unsupported(mf);
+}
+
+enum ofperr
+of_check_readable(const struct mf_field *mf)
+{
+    return of_field_get(mf) ? 0 : unsupported(mf);
 }
 
 static enum ofperr
 set_field_check(const struct ofpact *a)
 {
     const struct ofpact_set_field *sf = ofpact_get_SET_FIELD(a);
-    enum ofperr error = check_writable(sf->field);
+    enum ofperr error = of_check_writable(sf->field);
 
     if (!error && of_field_get(sf->field)->flags & OF_FF_OFP11
         && !is_all_ones(ofpact_set_field_mask(sf), sf->field->n_bytes)) {
@@ -353,14 +363,9 @@ static enum ofperr
 move_check(const struct ofpact *a)
 {
     const struct ofpact_reg_move *move = ofpact_get_REG_MOVE(a);
-    enum ofperr error = check_writable(move->dst.field);
+    enum ofperr error = of_check_writable(move->dst.field);
 
-    if (!error && !of_field_get(move->src.field)) {
-        error = (move->src.field->prereqs == MFP_CT_VALID
-                 ? OFPERR_NXBAC_CT_DATAPATH_SUPPORT
-                 : OFPERR_OFPBAC_BAD_SET_TYPE);
-    }
-    return error;
+    return error ? error : of_check_readable(move->src.field);
 }
 
 static void

@@ -526,6 +526,8 @@ pipeline_show_cmd(struct unixctl_conn *conn, int argc, const char *argv[],
         json_destroy(array);
         return;
     }
+    /* Workers that learn flows change tables, too. */
+    ovs_mutex_lock(&ofproto_mutex);
     LIST_FOR_EACH (p, node, &of_pipelines) {
         if (args.bridge && strcmp(dp_bridge_name(p->dpb), args.bridge)) {
             continue;
@@ -537,6 +539,7 @@ pipeline_show_cmd(struct unixctl_conn *conn, int argc, const char *argv[],
             of_pipeline_show(p, args.table_id, args.what, &out);
         }
     }
+    ovs_mutex_unlock(&ofproto_mutex);
     if (args.json) {
         json_to_ds(array, JSSF_PRETTY | JSSF_SORT, &out);
     }

@@ -17,6 +17,7 @@
 #include "ofproto/compile/load.h"
 #include "ofproto/compile/match.h"
 #include "ofproto/compile/shape.h"
+#include "ofproto/native.h"
 #include "vm/emit.h"
 #include "vm/map.h"
 #include "vm/maps/vtable.h"
@@ -88,22 +89,40 @@ of_end_make(struct vm_prog **progp)
     return load(&e, "end", progp);
 }
 
+/* Looks the packet up in libofproto's classifier. */
+static void
+emit_classify(struct vm_emit *e, uint8_t table_id, vm_label_t miss)
+{
+    vm_emit_mov(e, VM_R1, VM_R6);
+    vm_emit_movi(e, VM_R2, OF_NATIVE_CLASSIFY);
+    vm_emit_movi(e, VM_R3, table_id);
+    vm_emit_call(e, DP_HELPER_LOOKUP);
+    vm_emit_jcci(e, VM_JEQ, VM_R0, 0, miss);
+    vm_emit_st(e, 8, VM_R6, CTX(hit), VM_R0);
+    vm_emit_mov(e, VM_R2, VM_R0);
+    vm_emit_alui(e, VM_RSH, VM_R2, 32);
+    of_emit_goto_r2(e);
+}
+
 /* The general plan.  A match continues with the program that the entry's
  * value names; it restores the input port if a resubmit replaced it. */
 static int
 make_table_prog(uint8_t table_id, struct vm_map *map, struct vm_prog **progp)
 {
     struct vm_emit e;
-    vm_label_t fragment, found, miss;
+    vm_label_t fragment, other, found, miss;
     char name[32];
 
     vm_emit_init(&e);
     fragment = vm_label(&e);
+    other = vm_label(&e);
     found = vm_label(&e);
     miss = vm_label(&e);
 
     vm_emit_note(&e, "table %u: masked tuples", table_id);
     vm_emit_mov(&e, VM_R6, VM_R1);
+    vm_emit_ld(&e, 4, VM_R0, VM_R6, OF_KEY_OFF(packet_type));
+    vm_emit_jcci(&e, VM_JNE, VM_R0, 0, other);
     vm_emit_ld(&e, 1, VM_R0, VM_R6, OF_KEY_OFF(nw_frag));
     vm_emit_jcci(&e, VM_JNE, VM_R0, 0, fragment);
     vm_emit_ld_map(&e, VM_R1, map);
@@ -127,14 +146,38 @@ make_table_prog(uint8_t table_id, struct vm_map *map, struct vm_prog **progp)
     vm_emit_call(&e, DP_HELPER_FRAG_LOOKUP);
     vm_emit_goto(&e, found);
 
+    vm_bind(&e, other);
+    vm_emit_note(&e, "no Ethernet: masks take it for granted");
+    emit_classify(&e, table_id, miss);
+
     vm_bind(&e, miss);
     emit_miss(&e, table_id);
     snprintf(name, sizeof name, "table-%u", table_id);
     return load(&e, name, progp);
 }
 
-int
-of_table_get(struct of_pipeline *p, uint8_t table_id, struct of_table **tp)
+/* A table with conjunctive matches. */
+static int
+make_conj_prog(uint8_t table_id, struct vm_prog **progp)
+{
+    struct vm_emit e;
+    vm_label_t miss;
+    char name[32];
+
+    vm_emit_init(&e);
+    miss = vm_label(&e);
+    vm_emit_note(&e, "table %u: classifier, for conjunctions", table_id);
+    vm_emit_mov(&e, VM_R6, VM_R1);
+    emit_classify(&e, table_id, miss);
+    vm_bind(&e, miss);
+    emit_miss(&e, table_id);
+    snprintf(name, sizeof name, "table-%u-conj", table_id);
+    return load(&e, name, progp);
+}
+
+static int
+table_get_locked(struct of_pipeline *p, uint8_t table_id,
+                 struct of_table **tp)
 {
     char name[32];
     const struct vm_map_attr attr = {
@@ -174,11 +217,51 @@ of_table_get(struct of_pipeline *p, uint8_t table_id, struct of_table **tp)
     return 0;
 }
 
+int
+of_table_get(struct of_pipeline *p, uint8_t table_id, struct of_table **tp)
+{
+    int error;
+
+    ovs_mutex_lock(&of_compile_mutex);
+    error = table_get_locked(p, table_id, tp);
+    ovs_mutex_unlock(&of_compile_mutex);
+    return error;
+}
+
+/* Makes what 't' needs for conjunctions. */
+static int
+prepare_conj(struct of_table *t)
+{
+    int error = 0;
+
+    ovs_mutex_lock(&of_compile_mutex);
+    if (!t->conj_prog) {
+        error = make_conj_prog(t->id, &t->conj_prog);
+    }
+    ovs_mutex_unlock(&of_compile_mutex);
+    return error;
+}
+
+/* A conjunction has come or gone. */
+static void
+count_conj(struct of_table *t, int n)
+{
+    bool had = t->n_conj > 0;
+
+    t->n_conj += n;
+    if (had != (t->n_conj > 0)) {
+        dp_slots_set(dp_bridge_slots(t->pipeline->dpb),
+                     DP_SLOT_TABLE + t->id,
+                     t->n_conj ? t->conj_prog : t->prog);
+    }
+}
+
 void
 of_table_destroy(struct of_table *t)
 {
     if (t) {
         ovs_assert(!t->n_entries);
+        vm_prog_unref(t->conj_prog);
         vm_prog_unref(t->prog);
         vm_map_unref(t->map);
         free(t);
@@ -194,6 +277,7 @@ alloc_flow(const struct of_entry *e)
         .params = e->code->params,
         .params_size = e->code->params_size,
         .counters = e->counters,
+        .owner = e->rule,
         .cookie = ntohll(e->rule->flow_cookie),
         .table_id = e->rule->table_id,
     };
@@ -208,6 +292,25 @@ remember_flow(struct of_entry *e)
     e->flow_cookie = ntohll(e->rule->flow_cookie);
     e->flow_counters = e->counters;
     e->flow_table = e->rule->table_id;
+}
+
+static bool
+has_conjunction(const struct rule_actions *actions)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, actions->ofpacts, actions->ofpacts_len) {
+        if (a->type == OFPACT_CONJUNCTION) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t
+of_entry_hit(const struct of_entry *e)
+{
+    return DP_HIT(of_code_slot(e->code), e->flow);
 }
 
 enum ofperr
@@ -235,8 +338,10 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     }
     /* The template of a flow_mod MODIFY may have table 255, any: it gets that
      * of a rule whose table exists. */
+    e->conj = has_conjunction(actions);
     if (rule->table_id < OF_MAX_TABLES
-        && of_table_get(p, rule->table_id, &table)) {
+        && (of_table_get(p, rule->table_id, &table)
+            || (e->conj && prepare_conj(table)))) {
         of_code_unref(e->code);
         return OFPERR_OFPFMFC_UNKNOWN;
     }
@@ -297,11 +402,14 @@ of_table_insert(struct of_entry *e, uint64_t version)
     /* Exists: see of_entry_construct(). */
     e->table = e->pipeline->tables[e->rule->table_id];
     if (vm_vtuples_insert(e->table->map, m.mask, m.key, e->rule->cr.priority,
-                          version, DP_HIT(of_code_slot(e->code), e->flow),
+                          version, of_entry_hit(e),
                           &e->vt)) {
         out_of_memory();        /* As everywhere in libopenvswitch. */
     }
     vm_ventry_set_aux(e->vt, e);
+    if (e->conj) {
+        count_conj(e->table, 1);
+    }
     e->table->n_entries++;
     e->inserted = true;
 }
@@ -327,6 +435,9 @@ of_table_delete(struct of_entry *e)
 {
     if (e->inserted) {
         vm_vtuples_delete(e->table->map, e->vt);
+        if (e->conj) {
+            count_conj(e->table, -1);
+        }
         e->table->n_entries--;
         e->inserted = false;
         e->vt = NULL;

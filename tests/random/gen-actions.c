@@ -34,6 +34,15 @@ pick_field(const struct flow *state, bool writable)
     return -1;
 }
 
+/* A subfield of these is written wrongly by stock Open vSwitch
+ * (docs/conformance.md). */
+static bool
+has_subfields(int row)
+{
+    return !rnd_is_row(row, "nd_reserved")
+           && !rnd_is_row(row, "nd_options_type");
+}
+
 static bool
 gen_output(const struct rnd_rule *rule OVS_UNUSED,
            struct flow *state OVS_UNUSED, struct ds *s)
@@ -56,7 +65,7 @@ gen_set_field(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
     value = *rnd_pick_value(row);
     rnd_make_mask(row, RND_EXACT, &mask);
     if (rnd_fields[row]->maskable != MFM_NONE && !rnd_is_row(row, "vlan_vid")
-        && rnd_chance(30)) {
+        && has_subfields(row) && rnd_chance(30)) {
         rnd_make_mask(row, RND_BITS, &mask);
         for (unsigned int i = 0; i < rnd_fields[row]->n_bytes; i++) {
             value.b[i] &= mask.b[i];
@@ -86,7 +95,7 @@ gen_load(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
     int row = pick_field(state, true);
     unsigned int n;
 
-    if (row < 0) {
+    if (row < 0 || !has_subfields(row)) {
         return false;
     }
     n = 1 + random_range(MIN(rnd_fields[row]->n_bits, 32));
@@ -104,7 +113,7 @@ gen_move(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
     int dst = pick_field(state, true);
     unsigned int n;
 
-    if (src < 0 || dst < 0) {
+    if (src < 0 || dst < 0 || !has_subfields(dst)) {
         return false;
     }
     n = MIN(rnd_fields[src]->n_bits, rnd_fields[dst]->n_bits);
@@ -205,6 +214,273 @@ gen_goto(const struct rnd_rule *rule, struct flow *state OVS_UNUSED,
     return true;
 }
 
+static void
+put_any_subfield(struct ds *s, int row)
+{
+    put_subfield(s, row, 1 + random_range(rnd_fields[row]->n_bits));
+}
+
+static bool
+gen_push(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+         struct ds *s)
+{
+    int row = pick_field(state, false);
+
+    if (row < 0) {
+        return false;
+    }
+    ds_put_cstr(s, "push:");
+    put_any_subfield(s, row);
+    return true;
+}
+
+static bool
+gen_pop(const struct rnd_rule *rule, struct flow *state, struct ds *s)
+{
+    int row = pick_field(state, true);
+
+    if (row < 0 || !has_subfields(row)) {
+        return false;
+    }
+    if (rnd_chance(70)) {
+        if (!gen_push(rule, state, s)) {
+            return false;
+        }
+        ds_put_char(s, ',');
+    }
+    ds_put_cstr(s, "pop:");
+    put_any_subfield(s, row);
+    return true;
+}
+
+static const char *
+any_hash_fields(void)
+{
+    static const char *const names[] = {
+        "eth_src", "symmetric_l4", "symmetric_l3l4", "symmetric_l3l4+udp",
+        "nw_src", "nw_dst", "symmetric_l3"
+    };
+
+    return names[random_range(ARRAY_SIZE(names))];
+}
+
+static bool
+gen_multipath(const struct rnd_rule *rule OVS_UNUSED,
+              struct flow *state OVS_UNUSED, struct ds *s)
+{
+    static const char *const algorithms[] = {
+        "modulo_n", "hash_threshold", "hrw", "iter_hash"
+    };
+
+    ds_put_format(s, "multipath(%s,%u,%s,%u,%u,reg0[0..3])",
+                  any_hash_fields(), random_range(100),
+                  algorithms[random_range(ARRAY_SIZE(algorithms))],
+                  1 + random_range(8), random_range(8));
+    if (rnd_chance(50)) {
+        ds_put_cstr(s, ",output:reg0[0..3]");
+    }
+    return true;
+}
+
+static bool
+gen_bundle(const struct rnd_rule *rule OVS_UNUSED,
+           struct flow *state OVS_UNUSED, struct ds *s)
+{
+    bool load = rnd_chance(50);
+
+    ds_put_format(s, "bundle%s(%s,%u,%s,ofport,%smembers:%s)",
+                  load ? "_load" : "", any_hash_fields(), random_range(100),
+                  rnd_chance(50) ? "hrw" : "active_backup",
+                  load ? "reg5[0..15]," : "",
+                  rnd_chance(50) ? "1,2,3" : "9,4,2");
+    return true;
+}
+
+static bool
+gen_output_reg(const struct rnd_rule *rule OVS_UNUSED,
+               struct flow *state OVS_UNUSED, struct ds *s)
+{
+    ds_put_format(s, "load:%u->reg15[],output:reg15[]",
+                  random_range(RND_N_PORTS + 1));
+    return true;
+}
+
+static bool
+gen_truncate(const struct rnd_rule *rule OVS_UNUSED,
+             struct flow *state OVS_UNUSED, struct ds *s)
+{
+    ds_put_format(s, "output(port=%u,max_len=%u)",
+                  1 + random_range(RND_N_PORTS), 14 + random_range(60));
+    return true;
+}
+
+static bool
+gen_enqueue(const struct rnd_rule *rule OVS_UNUSED,
+            struct flow *state OVS_UNUSED, struct ds *s)
+{
+    if (rnd_chance(50)) {
+        ds_put_format(s, "set_queue:%u,output:%u,pop_queue",
+                      random_range(9), 1 + random_range(RND_N_PORTS));
+    } else {
+        ds_put_format(s, "enqueue:%u:%u", 1 + random_range(RND_N_PORTS),
+                      random_range(9));
+    }
+    return true;
+}
+
+static bool
+gen_check_pkt_larger(const struct rnd_rule *rule OVS_UNUSED,
+                     struct flow *state OVS_UNUSED, struct ds *s)
+{
+    /* The last action: stock Open vSwitch counts the lookups of what follows
+     * twice (docs/conformance.md). */
+    ds_put_format(s, "load:0->reg15[],check_pkt_larger(%u)->reg15[1],"
+                  "output:reg15[],exit", 20 + random_range(100));
+    return true;
+}
+
+static bool
+gen_learn(const struct rnd_rule *rule, struct flow *state, struct ds *s)
+{
+    int table = rule->table + random_range(2);
+
+    if (table >= RND_N_TABLES || state->packet_type) {
+        return false;
+    }
+    ds_put_format(s, "learn(table=%d,priority=%u", table,
+                  1 + random_range(100));
+    if (rnd_chance(30)) {
+        ds_put_format(s, ",limit=%u,result_dst=reg0[%u]",
+                      1 + random_range(3), random_range(32));
+    }
+    ds_put_cstr(s, rnd_chance(50) ? ",eth_dst=eth_src"
+                : rnd_chance(50) ? ",NXM_OF_ETH_SRC[]" : ",in_port");
+    if (rnd_chance(50)) {
+        ds_put_cstr(s, ",load:NXM_OF_IN_PORT[]->reg5[0..15]");
+    }
+    if (rnd_chance(30)) {
+        ds_put_cstr(s, ",load:3->reg0[4..9]");
+    }
+    ds_put_cstr(s, ",output:in_port)");
+    return true;
+}
+
+static bool
+gen_fin_timeout(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+                struct ds *s)
+{
+    ds_put_cstr(s, "fin_timeout(idle_timeout=1000,hard_timeout=2000)");
+    return is_ip_any(state) && state->nw_proto == IPPROTO_TCP;
+}
+
+static bool
+gen_push_mpls(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+              struct ds *s)
+{
+    bool mcast = rnd_chance(20);
+
+    if (state->packet_type) {
+        return false;
+    }
+    ds_put_format(s, "push_mpls:%s", mcast ? "0x8848" : "0x8847");
+    state->dl_type = htons(mcast ? ETH_TYPE_MPLS_MCAST : ETH_TYPE_MPLS);
+    state->nw_proto = 0;
+    return true;
+}
+
+static bool
+gen_pop_mpls(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+             struct ds *s)
+{
+    static const uint16_t types[] = { 0x0800, 0x86dd, 0x8847, 0x0806 };
+    uint16_t type = types[random_range(ARRAY_SIZE(types))];
+
+    ds_put_format(s, "pop_mpls:%#"PRIx16, type);
+    if (!eth_type_mpls(state->dl_type)) {
+        return false;
+    }
+    state->dl_type = htons(type);
+    return true;
+}
+
+static bool
+gen_mpls_ttl(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+             struct ds *s)
+{
+    if (rnd_chance(50)) {
+        ds_put_cstr(s, "dec_mpls_ttl");
+    } else {
+        ds_put_format(s, "set_mpls_ttl(%u)", 1 + random_range(255));
+    }
+    return eth_type_mpls(state->dl_type);
+}
+
+/* Pairs, because hardly a port takes what is not Ethernet. */
+static bool
+gen_encap(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
+          struct ds *s)
+{
+    if (state->packet_type) {
+        return false;
+    }
+    if (state->dl_type == htons(ETH_TYPE_NSH) && rnd_chance(70)) {
+        ds_put_cstr(s, rnd_chance(30) ? "dec_nsh_ttl,decap()"
+                    : rnd_chance(50) ? "decap(),decap()"
+                    : "decap(),decap(),encap(ethernet)");
+        /* Stock Open vSwitch looks the packet up in table 0 again if decap is
+         * the last action (docs/conformance.md). */
+        ds_put_cstr(s, ",load:0->reg0[0]");
+        memset(state, 0, sizeof *state);
+    } else if (rnd_chance(60)) {
+        ds_put_format(s, "encap(nsh(md_type=%d%s)),", 1 + rnd_chance(40),
+                      rnd_chance(30) ? ",tlv(0x1000,10,0x12345678)" : "");
+        if (rnd_chance(50)) {
+            ds_put_format(s, "set_field:%#x->nsh_spi,", random_range(100));
+        }
+        ds_put_cstr(s, "encap(ethernet)");
+        memset(&state->dl_dst, 0,
+               sizeof *state - offsetof(struct flow, dl_dst));
+        state->dl_type = htons(ETH_TYPE_NSH);
+    } else {
+        ds_put_cstr(s, "decap()");
+        if (rnd_chance(80)) {
+            ds_put_cstr(s, ",encap(ethernet)");
+        } else {
+            state->packet_type = htonl(PACKET_TYPE(OFPHTN_ETHERTYPE,
+                                                   ntohs(state->dl_type)));
+        }
+    }
+    return true;
+}
+
+static bool
+gen_note(const struct rnd_rule *rule OVS_UNUSED,
+         struct flow *state OVS_UNUSED, struct ds *s)
+{
+    ds_put_cstr(s, "note:12.34.56");
+    return true;
+}
+
+static bool
+gen_clone(const struct rnd_rule *rule, struct flow *state, struct ds *s)
+{
+    struct flow copy = *state;
+    size_t start;
+
+    ds_put_cstr(s, "clone(");
+    start = s->length;
+    gen_set_field(rule, &copy, s);
+    ds_put_cstr(s, s->length > start ? "," : "");
+    if (rnd_chance(40)) {
+        start = s->length;
+        gen_resubmit(rule, &copy, s);
+        ds_put_cstr(s, s->length > start ? "," : "");
+    }
+    gen_output(rule, &copy, s);
+    ds_put_char(s, ')');
+    return true;
+}
+
 static action_gen_fn gen_write_actions;
 
 /* Rows of actions.  'gen' null: 'name' is the text. */
@@ -227,6 +503,24 @@ static const struct action_row {
     { "pop_vlan", gen_pop_vlan, 3, true },
     { "dec_ttl", gen_dec_ttl, 4, true },
     { "resubmit", gen_resubmit, 8, false },
+    { "push", gen_push, 3, false },
+    { "pop", gen_pop, 4, false },
+    { "multipath", gen_multipath, 2, false },
+    { "bundle", gen_bundle, 2, false },
+    { "output_reg", gen_output_reg, 2, false },
+    { "output_trunc", gen_truncate, 2, false },
+    { "queue", gen_enqueue, 2, false },
+    { "check_pkt_larger", gen_check_pkt_larger, 2, false },
+    { "learn", gen_learn, 3, false },
+    { "fin_timeout", gen_fin_timeout, 3, false },
+    { "push_mpls", gen_push_mpls, 3, true },
+    { "pop_mpls", gen_pop_mpls, 4, true },
+    { "mpls_ttl", gen_mpls_ttl, 4, false },
+    { "encap", gen_encap, 3, false },
+    { "clone", gen_clone, 3, false },
+    { "note", gen_note, 1, false },
+    { "exit", NULL, 1, false },
+    { "conjunction", NULL, 0, false },
     { "clear_actions", NULL, 0, false },
     { "write_actions", gen_write_actions, 0, false },
     { "write_metadata", gen_write_metadata, 0, false },
@@ -241,8 +535,8 @@ rnd_action_name(int row)
     return row < N_ACTIONS ? action_rows[row].name : NULL;
 }
 
-static int
-action_row(const char *name)
+int
+rnd_action_row(const char *name)
 {
     for (int i = 0; i < N_ACTIONS; i++) {
         if (!strcmp(action_rows[i].name, name)) {
@@ -328,25 +622,25 @@ rnd_gen_actions(struct rnd_rule *rule)
     int n = random_range(5);
 
     if (rnd_chance(5)) {
-        add_action(rule, action_row("drop"), &state);
+        add_action(rule, rnd_action_row("drop"), &state);
         return;
     }
     for (int i = 0; i < n; i++) {
         add_action(rule, pick_action(false), &state);
     }
     if (rnd_chance(5)) {
-        add_action(rule, action_row("clear_actions"), &state);
+        add_action(rule, rnd_action_row("clear_actions"), &state);
     }
     if (rnd_chance(20)) {
-        add_action(rule, action_row("write_actions"), &state);
+        add_action(rule, rnd_action_row("write_actions"), &state);
     }
     if (rnd_chance(15)) {
-        add_action(rule, action_row("write_metadata"), &state);
+        add_action(rule, rnd_action_row("write_metadata"), &state);
     }
     if (rnd_chance(30)) {
-        add_action(rule, action_row("goto_table"), &state);
+        add_action(rule, rnd_action_row("goto_table"), &state);
     }
     if (!rule->n_actions) {
-        add_action(rule, action_row("output"), &state);
+        add_action(rule, rnd_action_row("output"), &state);
     }
 }

@@ -20,7 +20,10 @@ static const char *const field_names[] = {
     "tcp_src", "tcp_dst", "tcp_flags",
     "udp_src", "udp_dst", "sctp_src", "sctp_dst",
     "icmp_type", "icmp_code", "icmpv6_type", "icmpv6_code",
-    "nd_target", "nd_sll", "nd_tll",
+    "nd_target", "nd_sll", "nd_tll", "nd_reserved", "nd_options_type",
+    "pkt_mark", "xreg1", "xxreg2", "reg15", "actset_output", "conj_id",
+    "mpls_label", "mpls_tc", "mpls_bos", "mpls_ttl",
+    "nsh_flags", "nsh_ttl", "nsh_spi", "nsh_si", "nsh_c1", "nsh_c4",
     NULL
 };
 BUILD_ASSERT_DECL(ARRAY_SIZE(field_names) <= RND_MAX_FIELDS);
@@ -108,6 +111,27 @@ random_value(int row, int i, union mf_value *value)
                     : i == 1 ? FLOW_NW_FRAG_MASK : 0;
     } else if (rnd_is_row(row, "icmpv6_type")) {
         value->u8 = i < 2 ? 128 + i : 133 + i;
+    } else if (rnd_is_row(row, "actset_output")) {
+        value->be32 = htonl(i == 0 ? 0xfffffff7 : 1 + random_range(4));
+    } else if (rnd_is_row(row, "conj_id")) {
+        value->be32 = htonl(1 + i);
+    } else if (rnd_is_row(row, "mpls_bos")) {
+        value->u8 = i > 0;
+    } else if (rnd_is_row(row, "mpls_ttl") || rnd_is_row(row, "nsh_ttl")) {
+        value->u8 = (i == 0 ? 63 : ttls[random_range(ARRAY_SIZE(ttls))])
+                    & (rnd_is_row(row, "nsh_ttl") ? 63 : 255);
+    } else if (rnd_is_row(row, "mpls_label")) {
+        value->be32 = htonl(random_range(4) + 16);
+    } else if (rnd_is_row(row, "mpls_tc")) {
+        value->u8 = random_range(8);
+    } else if (rnd_is_row(row, "nsh_flags")) {
+        value->u8 = random_range(4);
+    } else if (rnd_is_row(row, "nsh_spi")) {
+        value->be32 = htonl(i ? random_range(1 << 24) : 0);
+    } else if (rnd_is_row(row, "nsh_si")) {
+        value->u8 = i ? random_uint8() : 255;
+    } else if (rnd_is_row(row, "nd_options_type")) {
+        value->u8 = random_range(3);
     } else if (rnd_is_row(row, "icmp_type")) {
         value->u8 = i < 2 ? i * 8 : random_uint8();
     } else {
@@ -197,7 +221,8 @@ int
 rnd_pick_metadata(void)
 {
     static const char *const names[] = {
-        "metadata", "reg0", "reg5"
+        "metadata", "reg0", "reg5", "reg0", "reg15", "xreg1", "xxreg2",
+        "pkt_mark",
     };
 
     return rnd_field_row(names[random_range(ARRAY_SIZE(names))]);

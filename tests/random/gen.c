@@ -9,6 +9,7 @@
 #include <string.h>
 #include "dp-packet.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/nsh.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
 #include "packets.h"
@@ -36,6 +37,10 @@ static const struct proto {
     { "icmp6", ETH_TYPE_IPV6, IPPROTO_ICMPV6, -1, 2 },
     { "nd_sol", ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_SOLICIT, 3 },
     { "nd_adv", ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_ADVERT, 3 },
+    { "rarp", ETH_TYPE_RARP, -1, -1, 1 },
+    { "mpls", ETH_TYPE_MPLS, -1, -1, 3 },
+    { "mplsm", ETH_TYPE_MPLS_MCAST, -1, -1, 1 },
+    { "nsh", ETH_TYPE_NSH, -1, -1, 2 },
 };
 
 
@@ -259,6 +264,53 @@ gen_rule(struct rnd_rule *rule, int n_tables)
     }
 }
 
+/* Clauses of a conjunction, and rules for those that meet it. */
+static void
+gen_conjunction(struct rnd_case *c, int n_tables)
+{
+    int n_clauses = 2 + random_range(2);
+    int id = 1 + random_range(RND_N_VALUES);
+    uint8_t table = random_range(n_tables);
+    uint16_t priority = 10 * (1 + random_range(3));
+
+    for (int i = 0; i <= n_clauses * 2 && c->n_rules < RND_MAX_RULES; i++) {
+        struct rnd_rule *rule = &c->rules[c->n_rules];
+        struct rnd_action *a = &rule->actions[0];
+
+        gen_rule(rule, n_tables);
+        rule->table = table;
+        if (i == 0) {
+            /* What the conjunction leads to. */
+            match_init_catchall(&rule->match);
+            match_set_conj_id(&rule->match, id);
+            rule->fields = UINT64_C(1) << rnd_field_row("conj_id");
+            rule->masks = 1u << RND_EXACT;
+            rule->proto = 0;
+            if (!make_valid(rule)) {
+                continue;
+            }
+        } else {
+            rule->priority = priority;
+            rule->n_actions = 1;
+            rule->has_normal = false;
+            a->row = rnd_action_row("conjunction");
+            snprintf(a->text, sizeof a->text, "conjunction(%d,%d/%d)", id,
+                     1 + (i - 1) % n_clauses, n_clauses);
+            if (i <= n_clauses && rnd_chance(50)) {
+                /* A clause that is often met. */
+                match_init_catchall(&rule->match);
+                match_set_in_port(&rule->match,
+                                  u16_to_ofp(1 + random_range(RND_N_PORTS)));
+                match_set_metadata_masked(&rule->match, htonll(0),
+                                          htonll(1u << i));
+                rule->proto = 0;
+                rule->fields = 0;
+            }
+        }
+        c->n_rules++;
+    }
+}
+
 /* Packets. */
 
 static void
@@ -307,6 +359,9 @@ random_flow(struct flow *flow, int proto)
             || (rnd_is_row(row, "nw_ttl") && !rnd_chance(40))) {
             continue;
         }
+        if (rnd_is_row(row, "actset_output") || rnd_is_row(row, "conj_id")) {
+            continue;
+        }
         if (mf_are_prereqs_ok(rnd_fields[row], flow, NULL)) {
             mf_set_flow_value(rnd_fields[row], rnd_pick_value(row), flow);
         }
@@ -326,6 +381,85 @@ writes_arp(const struct rnd_case *c)
         }
     }
     return false;
+}
+
+/* Composes an IP packet, and then pushes the labels of 'flow'. */
+static void
+compose_mpls(struct dp_packet *p, struct flow *flow)
+{
+    struct flow inner;
+    int n = 1 + random_range(3);
+
+    random_flow(&inner, rnd_chance(50) ? 1 : 2);
+    inner.dl_src = flow->dl_src;
+    inner.dl_dst = flow->dl_dst;
+    memset(inner.vlans, 0, sizeof inner.vlans);
+    flow_compose(p, &inner, NULL, 20);
+    for (int i = n - 1; i >= 0; i--) {
+        ovs_be32 lse = i == 0 ? flow->mpls_lse[0]
+                       : set_mpls_lse_values(64, 0, 0, htonl(16 + i));
+
+        if (i == n - 1) {
+            lse |= htonl(MPLS_BOS_MASK);
+        } else {
+            lse &= ~htonl(MPLS_BOS_MASK);
+        }
+        push_mpls(p, flow->dl_type, lse);
+    }
+    for (int i = FLOW_MAX_VLAN_HEADERS - 1; i >= 0; i--) {
+        if (flow->vlans[i].tci & htons(VLAN_CFI)) {
+            eth_push_vlan(p, flow->vlans[i].tpid, flow->vlans[i].tci);
+        }
+    }
+}
+
+/* An NSH header of 24 bytes behind Ethernet, and a packet in it. */
+static void
+compose_nsh(struct dp_packet *p, struct flow *flow)
+{
+    struct eth_header *eth;
+    struct nsh_hdr *nsh;
+    struct flow inner;
+
+    random_flow(&inner, 1 + rnd_chance(50));
+    flow_compose(p, &inner, NULL, 10);
+    if (rnd_chance(50)) {
+        flow->nsh.np = NSH_P_ETHERNET;
+    } else {
+        eth = dp_packet_data(p);
+        dp_packet_pull(p, (char *) dp_packet_l3(p) - (char *) eth);
+        flow->nsh.np = inner.dl_type == htons(ETH_TYPE_IP) ? NSH_P_IPV4
+                       : NSH_P_IPV6;
+    }
+    if (rnd_chance(5)) {
+        flow->nsh.np = 77;
+    }
+    flow->nsh.mdtype = NSH_M_TYPE1;
+    nsh = dp_packet_push_zeros(p, NSH_BASE_HDR_LEN + NSH_M_TYPE1_MDLEN);
+    nsh->md_type = NSH_M_TYPE1;
+    nsh->next_proto = flow->nsh.np;
+    nsh_set_flags_ttl_len(nsh, flow->nsh.flags, flow->nsh.ttl,
+                          NSH_BASE_HDR_LEN + NSH_M_TYPE1_MDLEN);
+    put_16aligned_be32(&nsh->path_hdr, flow->nsh.path_hdr);
+    for (int i = 0; i < 4; i++) {
+        put_16aligned_be32(&nsh->md1.context[i], flow->nsh.context[i]);
+    }
+    eth = dp_packet_push_zeros(p, sizeof *eth);
+    eth->eth_src = flow->dl_src;
+    eth->eth_dst = flow->dl_dst;
+    eth->eth_type = htons(ETH_TYPE_NSH);
+}
+
+static void
+compose(struct dp_packet *p, struct flow *flow)
+{
+    if (eth_type_mpls(flow->dl_type) && rnd_chance(85)) {
+        compose_mpls(p, flow);
+    } else if (flow->dl_type == htons(ETH_TYPE_NSH)) {
+        compose_nsh(p, flow);
+    } else {
+        flow_compose(p, flow, NULL, random_range(3) ? random_range(100) : 0);
+    }
 }
 
 static void
@@ -357,7 +491,8 @@ gen_packet(struct rnd_packet *packet, const struct rnd_rule *rule,
     }
 
     dp_packet_init(&p, RND_MAX_PACKET);
-    flow_compose(&p, &flow, NULL, random_range(3) ? random_range(100) : 0);
+    dp_packet_reserve(&p, 128);
+    compose(&p, &flow);
     if (rnd_chance(3)) {
         uint8_t padding[32];
 
@@ -391,6 +526,41 @@ pick_rule(const struct rnd_case *c)
     return best;
 }
 
+static bool
+any_action(const struct rnd_case *c, const char *text)
+{
+    for (int i = 0; i < c->n_rules; i++) {
+        for (int j = 0; j < c->rules[i].n_actions; j++) {
+            if (strstr(c->rules[i].actions[j].text, text)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* In stock Open vSwitch a clone does not take back headers that tables which
+ * it resubmits to have added or removed (docs/conformance.md). */
+static void
+avoid_clone_of_headers(struct rnd_case *c)
+{
+    if (!any_action(c, "encap(") && !any_action(c, "decap(")
+        && !any_action(c, "_mpls")) {
+        return;
+    }
+    for (int i = 0; i < c->n_rules; i++) {
+        struct rnd_rule *rule = &c->rules[i];
+
+        for (int j = 0; j < rule->n_actions; j++) {
+            char *text = rule->actions[j].text;
+
+            if (strstr(text, "clone(") && strstr(text, "resubmit(")) {
+                snprintf(text, sizeof rule->actions[j].text, "clone(output:1)");
+            }
+        }
+    }
+}
+
 void
 rnd_generate(struct rnd_case *c, uint64_t seed)
 {
@@ -407,6 +577,12 @@ rnd_generate(struct rnd_case *c, uint64_t seed)
     }
     for (int i = 0; i < c->n_rules; i++) {
         gen_rule(&c->rules[i], n_tables);
+    }
+    if (rnd_chance(8)) {
+        gen_conjunction(c, n_tables);
+    }
+    avoid_clone_of_headers(c);
+    for (int i = 0; i < c->n_rules; i++) {
         c->rules[i].cookie = i + 1;
     }
     c->n_packets = 1 + random_range(RND_MAX_PACKETS);

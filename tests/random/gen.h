@@ -29,5 +29,6 @@ int rnd_pick_metadata(void);
 
 /* gen-actions.c */
 void rnd_gen_actions(struct rnd_rule *);
+int rnd_action_row(const char *name);
 
 #endif /* tests/random/gen.h */

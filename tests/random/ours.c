@@ -205,9 +205,10 @@ read_counters(struct rnd_result *r)
                 continue;
             }
             ofproto->ofproto_class->rule_get_stats(rule, &stats, &used);
+            /* Learned flows all have cookie 0. */
             r->present[cookie] = true;
-            r->rules[cookie].packets = stats.n_packets;
-            r->rules[cookie].bytes = stats.n_bytes;
+            r->rules[cookie].packets += stats.n_packets;
+            r->rules[cookie].bytes += stats.n_bytes;
         }
     }
 }
@@ -215,7 +216,7 @@ read_counters(struct rnd_result *r)
 /* Packets. */
 
 static void
-note_effect(const struct of_slow_effect *e, size_t size, struct rnd_result *r)
+note_effect(const struct of_slow_effect *e, struct rnd_result *r)
 {
     uint64_t cookie;
 
@@ -233,9 +234,9 @@ note_effect(const struct of_slow_effect *e, size_t size, struct rnd_result *r)
         break;
 
     case OF_SLOW_RULE:
-        cookie = ntohll(e->rule->up.flow_cookie);
+        cookie = ntohll(e->rule.rule->up.flow_cookie);
         r->rules[cookie].packets++;
-        r->rules[cookie].bytes += size;
+        r->rules[cookie].bytes += e->rule.size;
         break;
 
     case OF_SLOW_TABLE:
@@ -247,6 +248,8 @@ note_effect(const struct of_slow_effect *e, size_t size, struct rnd_result *r)
 
     case OF_SLOW_COUNTERS:
     case OF_SLOW_LEARN:
+    case OF_SLOW_LEARN_FLOW:
+    case OF_SLOW_FIN_TIMEOUT:
     case OF_N_SLOW_EFFECTS:
         break;
     }
@@ -275,7 +278,7 @@ run_slow(const struct dp_packet *packet, uint16_t in_port,
 
     must(of_slow_translate(&in, &out), "slow path");
     LIST_FOR_EACH (e, node, &out->effects) {
-        note_effect(e, out->packet_size, r);
+        note_effect(e, r);
     }
     of_slow_revert(out);
     dp_packet_delete(clone);

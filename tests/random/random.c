@@ -26,6 +26,12 @@ static uint64_t action_hits[MAX_ROWS];
 static void
 count_hits(const struct rnd_case *c, const struct rnd_result *slow)
 {
+    static int conjunction = -1;
+
+    while (conjunction < 0
+           || strcmp(rnd_action_name(conjunction), "conjunction")) {
+        conjunction++;
+    }
     for (int i = 0; i < c->n_rules; i++) {
         const struct rnd_rule *rule = &c->rules[i];
         uint64_t n = slow->rules[rule->cookie].packets;
@@ -38,6 +44,10 @@ count_hits(const struct rnd_case *c, const struct rnd_result *slow)
         }
         for (int j = 0; j < rule->n_actions; j++) {
             action_hits[rule->actions[j].row] += n;
+        }
+        if (rule->match.wc.masks.conj_id && rule->match.flow.conj_id) {
+            /* Clauses themselves count nothing. */
+            action_hits[conjunction] += n;
         }
     }
 }

@@ -217,8 +217,8 @@ read_flows(struct rnd_result *r)
 
         if (cookie <= RND_MAX_RULES) {
             r->present[cookie] = true;
-            r->rules[cookie].packets = stats[i].packet_count;
-            r->rules[cookie].bytes = stats[i].byte_count;
+            r->rules[cookie].packets += stats[i].packet_count;
+            r->rules[cookie].bytes += stats[i].byte_count;
         }
         free(CONST_CAST(struct ofpact *, stats[i].ofpacts));
     }

@@ -586,14 +586,26 @@ test_shared_code(void **state)
     assert_true(n_shared > 100);
 }
 
-/* Each action that is not refused has been used; runs after test_random(). */
+/* Those that the reference does not know: functions of libopenvswitch do most
+ * of them.  tests/random compares them with Open vSwitch itself. */
+static bool
+is_left_to_random(int type, const struct of_action_ops *ops)
+{
+    return (ops == &of_act_native || ops == &of_act_check_pkt_larger
+            || ops == &of_act_set_queue || ops == &of_act_pop_queue
+            || ops == &of_act_enqueue || type == OFPACT_CONJUNCTION);
+}
+
+/* Each other action that is not refused has been used; runs after
+ * test_random(). */
 static void
 test_coverage(void **state)
 {
     /* Groups are libofproto's: tests/system/of-groups.sh. */
     uses[OFPACT_GROUP] = UINT_MAX;
 #define OF_ACTION(ID, OPS, KIND)                                        \
-    if (uses[OFPACT_##ID] < 10) {                                       \
+    if (!is_left_to_random(OFPACT_##ID, &of_act_##OPS)                  \
+        && uses[OFPACT_##ID] < 10) {                                       \
         fail_msg("%s: %u uses", #ID, uses[OFPACT_##ID]);                \
     }
 #define OF_REFUSED(ID, ERROR)

@@ -85,7 +85,8 @@ static void
 random_flow(struct flow *flow, const struct mf_field *mf)
 {
     static const uint16_t types[] = {
-        ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_ARP, ETH_TYPE_RARP, 0x1234
+        ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_ARP, ETH_TYPE_RARP, 0x1234,
+        ETH_TYPE_MPLS, ETH_TYPE_MPLS_MCAST, ETH_TYPE_NSH
     };
     static const uint8_t protos[] = {
         IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_ICMPV6
@@ -95,9 +96,10 @@ random_flow(struct flow *flow, const struct mf_field *mf)
     for (int k = 0; k < DP_KEY_WORDS; k++) {
         ((uint64_t *) flow)[of_flow_word_from_key(k)] = random_uint64();
     }
-    flow->packet_type = 0;
+    flow->packet_type = random_range(4) ? 0 : htonl(PT_NSH);
     flow->in_port.odp_port = u32_to_odp(random_uint16());
-    flow->dl_type = htons(types[random_range(ARRAY_SIZE(types))]);
+    flow->dl_type = (flow->packet_type ? htons(ETH_TYPE_NSH)
+                     : htons(types[random_range(ARRAY_SIZE(types))]));
     flow->nw_proto = protos[random_range(ARRAY_SIZE(protos))];
     if (mf->prereqs >= MFP_TCP && random_range(2)) {
         bool icmpv6 = mf->prereqs >= MFP_ICMPV6;
@@ -255,9 +257,7 @@ test_writable(void **state)
         const struct mf_field *mf = mf_from_id(i);
         bool refused = (mf_is_tun_metadata(mf)
                         || (i >= MFF_TUN_ID && i <= MFF_TUN_METADATA63)
-                        || i == MFF_CT_MARK || i == MFF_CT_LABEL
-                        || mf->prereqs == MFP_MPLS
-                        || mf->prereqs == MFP_NSH);
+                        || i == MFF_CT_MARK || i == MFF_CT_LABEL);
         const struct of_field *f = of_field_get(mf);
 
         if (mf->writable && !refused) {
