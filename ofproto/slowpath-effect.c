@@ -137,8 +137,7 @@ format_TABLE(const struct of_slow_effect *e, struct ds *s)
 /* COUNTERS. */
 
 static void
-run_COUNTERS(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e,
-             size_t size)
+run_COUNTERS(struct of_bridge *bridge OVS_UNUSED, struct of_slow_effect *e)
 {
     dp_counters_add(of_dp, e->counters.counters, 1, e->counters.size);
 }

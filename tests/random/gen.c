@@ -555,7 +555,8 @@ avoid_clone_of_headers(struct rnd_case *c)
             char *text = rule->actions[j].text;
 
             if (strstr(text, "clone(") && strstr(text, "resubmit(")) {
-                snprintf(text, sizeof rule->actions[j].text, "clone(output:1)");
+                snprintf(text, sizeof rule->actions[j].text,
+                         "clone(output:1)");
             }
         }
     }

@@ -96,10 +96,9 @@ random_flow(struct flow *flow, const struct mf_field *mf)
     for (int k = 0; k < DP_KEY_WORDS; k++) {
         ((uint64_t *) flow)[of_flow_word_from_key(k)] = random_uint64();
     }
-    flow->packet_type = random_range(4) ? 0 : htonl(PT_NSH);
+    flow->packet_type = 0;
     flow->in_port.odp_port = u32_to_odp(random_uint16());
-    flow->dl_type = (flow->packet_type ? htons(ETH_TYPE_NSH)
-                     : htons(types[random_range(ARRAY_SIZE(types))]));
+    flow->dl_type = htons(types[random_range(ARRAY_SIZE(types))]);
     flow->nw_proto = protos[random_range(ARRAY_SIZE(protos))];
     if (mf->prereqs >= MFP_TCP && random_range(2)) {
         bool icmpv6 = mf->prereqs >= MFP_ICMPV6;
@@ -113,6 +112,9 @@ random_flow(struct flow *flow, const struct mf_field *mf)
             flow->tp_dst = 0;
             flow->tp_src = htons(ND_NEIGHBOR_SOLICIT + random_range(2));
         }
+    }
+    if (flow->dl_type == htons(ETH_TYPE_NSH) && random_range(2)) {
+        flow->packet_type = htonl(PT_NSH);
     }
     flow->nw_frag &= FLOW_NW_FRAG_MASK;
     flow->ipv6_label &= htonl(IPV6_LABEL_MASK);
