@@ -7,6 +7,7 @@
 #include "datapath/bridge.h"
 #include "datapath/counters.h"
 #include "datapath/drops.h"
+#include "datapath/netdev-afxdp.h"
 #include "datapath/netdev-pcap.h"
 #include "datapath/port.h"
 #include "datapath/private.h"
@@ -42,6 +43,7 @@ dp_create(enum dp_mode mode, struct dp **dpp)
     dp_workers_commands_init();
     time_msec();                /* Its first call registers commands, which
                                  * is the main thread's to do. */
+    dp_netdev_afxdp_register();
     dp_netdev_pcap_register();
 
     dp->mode = mode;

@@ -221,11 +221,18 @@ try_start(const struct smap *other_config)
     smap_clone(&config, other_config);
     smap_replace(&config, "dpdk-init", "try");
     extra = smap_get_def(other_config, "dpdk-extra", "");
-    if (strstr(extra, "--no-huge") && !strstr(extra, "--legacy-mem")) {
-        /* Without it Open vSwitch would add --in-memory, which DPDK does not
-         * take together with --no-huge. */
-        smap_replace_nocopy(&config, "dpdk-extra",
-                            xasprintf("%s --legacy-mem --no-shconf", extra));
+    if (strstr(extra, "--no-huge")) {
+        /* What goes with it: Open vSwitch would add --in-memory to any other
+         * line, which DPDK does not take together with --no-huge, and would
+         * want 800 MB for the pool of buffers that ports share. */
+        if (!strstr(extra, "--legacy-mem")) {
+            smap_replace_nocopy(&config, "dpdk-extra",
+                                xasprintf("%s --legacy-mem --no-shconf",
+                                          extra));
+        }
+        if (!smap_get(&config, "per-port-memory")) {
+            smap_replace(&config, "per-port-memory", "true");
+        }
     }
     dpdk_init(&config);
     smap_destroy(&config);

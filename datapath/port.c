@@ -14,9 +14,12 @@
 #include "netdev.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(dp_port);
+
+enum { RETRY_MS = 1000 };       /* A device that could not be opened. */
 
 /* Queues. */
 
@@ -365,7 +368,17 @@ reconfigure(struct dp_port *port)
     if (!reconfigure_netdev(port)) {
         start(port);
     }
+    port->next_try = time_msec() + RETRY_MS;
     dp_bridge_link_port(port->bridge, port);
+}
+
+/* Whether 'port' wants that: when its device does, or when it could not be
+ * opened some time ago. */
+static bool
+wants_reconfiguration(const struct dp_port *port)
+{
+    return (netdev_is_reconf_required(port->netdev)
+            || (!port->started && time_msec() >= port->next_try));
 }
 
 void
@@ -378,7 +391,7 @@ dp_ports_run(struct dp *dp)
 
         ports = atomic_load_explicit(&bridge->ports, memory_order_relaxed);
         for (uint32_t i = 0; i < ports->n_ports; i++) {
-            if (netdev_is_reconf_required(ports->list[i]->netdev)) {
+            if (wants_reconfiguration(ports->list[i])) {
                 reconfigure(ports->list[i]);
                 break;          /* The table is another one now. */
             }

@@ -103,6 +103,7 @@ struct dp_port {
 
     bool started;               /* Open, with its queues.  Changes only while
                                  * nobody sends. */
+    long long int next_try;     /* If not started: when to try again, ms. */
     bool in_main;               /* The main thread polls 'rxqs'. */
     struct dp_rxq **rxqs;
     unsigned n_rxqs;
