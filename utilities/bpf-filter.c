@@ -42,9 +42,23 @@ convert(const struct bpf_options *opts, const struct bpf_program *classic)
 }
 
 static void
-show(const struct bpf_program *classic, const struct vm_prog *prog)
+show(const struct bpf_options *opts, const struct bpf_program *classic,
+     const struct vm_prog *prog)
 {
     char *text = vm_prog_disasm(prog, VM_DISASM_LABELS);
+
+    if (opts->json) {
+        printf("{\"classic\": [");
+        for (u_int i = 0; i < classic->bf_len; i++) {
+            printf(i ? ", " : "");
+            bpf_print_json_string(bpf_image(&classic->bf_insns[i], i));
+        }
+        printf("], \"ebpf\": ");
+        bpf_print_json_string(text ? text : "");
+        puts("}");
+        free(text);
+        return;
+    }
 
     puts("; classic BPF");
     for (u_int i = 0; i < classic->bf_len; i++) {
@@ -114,7 +128,7 @@ bpf_cmd_filter(const struct bpf_options *opts)
             if (opts->pcap) {
                 status = compare(opts, &classic, prog);
             } else {
-                show(&classic, prog);
+                show(opts, &classic, prog);
             }
         }
         vm_prog_unref(prog);

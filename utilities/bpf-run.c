@@ -222,12 +222,13 @@ bpf_cmd_bench(const struct bpf_options *opts)
     struct bpf_options one = *opts;
     struct dp_xdp *x = calloc(1, sizeof *x);
     struct bpf_file file;
-    int status = 0;
+    int status = 0, n = 0;
 
     if (!x || !bpf_open(opts, &file)) {
         free(x);
         return 1;
     }
+    printf(opts->json ? "[" : "");
     for (int engine = BPF_CHECKED; engine <= BPF_JIT; engine++) {
         struct vm_err err;
 
@@ -246,7 +247,8 @@ bpf_cmd_bench(const struct bpf_options *opts)
             double ns = time_runs(&one, prog, x);
 
             if (ns >= 0) {
-                printf(opts->json ? "{\"engine\": \"%s\", \"ns\": %.2f}\n"
+                printf(opts->json && n++ ? ",\n " : "");
+                printf(opts->json ? "{\"engine\": \"%s\", \"ns\": %.2f}"
                                   : "%s: %.2f ns a run\n",
                        engine_names[engine], ns);
             } else {
@@ -255,6 +257,7 @@ bpf_cmd_bench(const struct bpf_options *opts)
         }
         vm_prog_unref(prog);
     }
+    printf(opts->json ? "]\n" : "");
     bpf_close(&file);
     free(x);
     return status;

@@ -179,43 +179,82 @@ bpf_cmd_verify(const struct bpf_options *opts)
     return load_all(&verify);
 }
 
+static void
+print_text(const struct bpf_options *opts, struct bpf_file *file, uint32_t i)
+{
+    struct vm_elf_prog p = { .insns = file->insns,
+                             .n_insns = file->n_insns };
+    struct vm_map *maps[64];
+    struct vm_disasm_opts disasm = {
+        .type = &dp_xdp_type, .maps = maps, .flags = VM_DISASM_LABELS,
+    };
+    const char *name = prog_name(file, i);
+
+    if (file->elf) {
+        p = vm_elf_prog(file->elf, i);
+        while (disasm.n_maps < vm_elf_n_maps(file->elf)
+               && disasm.n_maps < 64) {
+            maps[disasm.n_maps] = vm_elf_map(file->elf, disasm.n_maps);
+            disasm.n_maps++;
+        }
+    }
+
+    char *text = vm_disasm(p.insns, p.n_insns, &disasm);
+    if (opts->json) {
+        printf("{\"program\": ");
+        bpf_print_json_string(name);
+        printf(", \"section\": ");
+        bpf_print_json_string(p.section ? p.section : "");
+        printf(", \"insns\": %" PRIu32 ", \"text\": ", p.n_insns);
+        bpf_print_json_string(text ? text : "");
+        putchar('}');
+    } else {
+        printf("; program %s, section %s\n%s", name,
+               p.section ? p.section : "none", text ? text : "");
+    }
+    free(text);
+}
+
 int
 bpf_cmd_disasm(const struct bpf_options *opts)
 {
     struct bpf_file file;
+    int n_printed = 0, status = 0;
 
     if (!bpf_open(opts, &file)) {
         return 1;
     }
+    printf(opts->json ? "[" : "");
     for (uint32_t i = 0; i < n_progs(&file); i++) {
-        const char *name = prog_name(&file, i);
-        struct vm_elf_prog p = { .insns = file.insns,
-                                 .n_insns = file.n_insns };
-        struct vm_map *maps[64];
-        uint32_t n_maps = 0;
-
-        if (opts->prog && strcmp(opts->prog, name)) {
-            continue;
+        if (!opts->prog || !strcmp(opts->prog, prog_name(&file, i))) {
+            printf(opts->json && n_printed ? ",\n " : "");
+            print_text(opts, &file, i);
+            n_printed++;
         }
-        if (file.elf) {
-            p = vm_elf_prog(file.elf, i);
-            while (n_maps < vm_elf_n_maps(file.elf) && n_maps < 64) {
-                maps[n_maps] = vm_elf_map(file.elf, n_maps);
-                n_maps++;
-            }
-        }
-
-        const struct vm_disasm_opts disasm = {
-            .type = &dp_xdp_type, .maps = maps, .n_maps = n_maps,
-            .flags = VM_DISASM_LABELS,
-        };
-        char *text = vm_disasm(p.insns, p.n_insns, &disasm);
-        printf("; program %s, section %s\n%s", name,
-               p.section ? p.section : "none", text ? text : "");
-        free(text);
+    }
+    printf(opts->json ? "]\n" : "");
+    if (opts->prog && !n_printed) {
+        status = bpf_fail("%s: there is no program %s", opts->file,
+                          opts->prog);
     }
     bpf_close(&file);
-    return 0;
+    return status;
+}
+
+static void
+print_bytes(const struct bpf_options *opts, const struct bpf_file *file)
+{
+    printf(opts->json ? "{\"insns\": %" PRIu32 ", \"bytes\": \"" : "",
+           file->n_insns);
+    for (uint32_t i = 0; i < file->n_insns; i++) {
+        const uint8_t *p = (const uint8_t *) &file->insns[i];
+
+        for (int j = 0; j < 8; j++) {
+            printf("%02x", p[j]);
+            printf(opts->json ? "" : j < 7 ? " " : "\n");
+        }
+    }
+    printf(opts->json ? "\"}\n" : "");
 }
 
 int
@@ -240,13 +279,7 @@ bpf_cmd_asm(const struct bpf_options *opts)
             status = bpf_fail("%s: %s", opts->output, strerror(errno));
         }
     } else {
-        for (uint32_t i = 0; i < file.n_insns; i++) {
-            const uint8_t *p = (const uint8_t *) &file.insns[i];
-
-            for (int j = 0; j < 8; j++) {
-                printf("%02x%c", p[j], j < 7 ? ' ' : '\n');
-            }
-        }
+        print_bytes(opts, &file);
     }
     bpf_close(&file);
     return status;

@@ -26,7 +26,6 @@ enum bpf_engine {
 
 struct bpf_options {
     const char *file;           /* First argument, or NULL. */
-    const char *second;
     const char *prog;           /* --prog. */
     const char *pcap, *output;
     const char *mem;            /* Hex. */

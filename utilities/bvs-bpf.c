@@ -3,6 +3,7 @@
 /* bvs-bpf: looks at eBPF programs, verifies and runs them, without a kernel
  * and without a daemon. */
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,27 +12,44 @@
 #include "datapath/xdp.h"
 #include "utilities/bpf-tool.h"
 
+enum {
+    OPT_PROG = 256, OPT_ENGINE, OPT_SET, OPT_PCAP, OPT_MEM, OPT_REPEAT,
+    OPT_JSON, OPT_INTERPRET, OPT_JIT, OPT_CHECKED, OPT_VERIFY, OPT_PROGRAM,
+    OPT_DEBUG, OPT_OUTPUT
+};
+
+/* Sets of options. */
+#define O(NAME) (1u << (OPT_##NAME - OPT_PROG))
+#define O_OBJECT (O(PROG) | O(SET) | O(JSON))
+#define O_RUN (O_OBJECT | O(PCAP) | O(MEM))
+
 static const struct command {
     const char *name;
     const char *args;
     const char *help;
     int (*run)(const struct bpf_options *);
-    int n_args;
+    int min_args, max_args;
+    uint32_t options;
 } commands[] = {
-    { "load", "FILE", "load all programs of an object", bpf_cmd_load, 1 },
+    { "load", "FILE", "load all programs of an object", bpf_cmd_load, 1, 1,
+      O_OBJECT | O(ENGINE) },
     { "verify", "FILE", "say whether each program is safe, and why not",
-      bpf_cmd_verify, 1 },
+      bpf_cmd_verify, 1, 1, O_OBJECT | O(ENGINE) },
     { "run", "FILE", "run a program: --pcap=IN [--output=OUT], or --mem=HEX",
-      bpf_cmd_run, 1 },
-    { "disasm", "FILE", "print a program as text", bpf_cmd_disasm, 1 },
+      bpf_cmd_run, 1, 1, O_RUN | O(ENGINE) | O(OUTPUT) },
+    { "disasm", "FILE", "print a program as text", bpf_cmd_disasm, 1, 1,
+      O_OBJECT },
     { "asm", "FILE", "assemble text; the bytes as hex, or to --output",
-      bpf_cmd_asm, 1 },
-    { "maps", "FILE", "list an object's maps", bpf_cmd_maps, 1 },
-    { "bench", "FILE", "time a program on each engine", bpf_cmd_bench, 1 },
+      bpf_cmd_asm, 1, 1, O(OUTPUT) | O(JSON) },
+    { "maps", "FILE", "list an object's maps", bpf_cmd_maps, 1, 1,
+      O_OBJECT },
+    { "bench", "FILE", "time a program on each engine", bpf_cmd_bench, 1, 1,
+      O_OBJECT | O(MEM) | O(ENGINE) | O(REPEAT) },
     { "filter", "EXPRESSION", "a pcap filter as classic BPF and as eBPF",
-      bpf_cmd_filter, 1 },
+      bpf_cmd_filter, 1, 1, O(PCAP) | O(ENGINE) | O(JSON) },
+    /* The suite passes options that it finds in its own configuration. */
     { "plugin", "[MEM]", "run a program from standard input (hex), for the "
-      "conformance suite", bpf_cmd_plugin, 0 },
+      "conformance suite", bpf_cmd_plugin, 0, 2, UINT32_MAX },
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -80,11 +98,19 @@ set_engine(struct bpf_options *opts, const char *name)
     return false;
 }
 
-enum {
-    OPT_PROG = 256, OPT_ENGINE, OPT_SET, OPT_PCAP, OPT_MEM, OPT_REPEAT,
-    OPT_JSON, OPT_INTERPRET, OPT_JIT, OPT_CHECKED, OPT_VERIFY, OPT_PROGRAM,
-    OPT_DEBUG
-};
+static bool
+set_repeat(struct bpf_options *opts, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    opts->repeat = strtoull(text, &end, 0);
+    if (errno || *end || end == text || !opts->repeat || *text == '-') {
+        bpf_fail("--repeat=%s: expected a number above 0", text);
+        return false;
+    }
+    return true;
+}
 
 static bool
 parse_option(struct bpf_options *opts, int c)
@@ -111,15 +137,14 @@ parse_option(struct bpf_options *opts, int c)
     case OPT_PCAP:
         opts->pcap = optarg;
         return true;
-    case 'o':
+    case OPT_OUTPUT:
         opts->output = optarg;
         return true;
     case OPT_MEM:
         opts->mem = optarg;
         return true;
     case OPT_REPEAT:
-        opts->repeat = strtoull(optarg, NULL, 0);
-        return true;
+        return set_repeat(opts, optarg);
     case OPT_JSON:
         opts->json = true;
         return true;
@@ -140,7 +165,7 @@ static const struct option options[] = {
     { "engine", required_argument, NULL, OPT_ENGINE },
     { "set", required_argument, NULL, OPT_SET },
     { "pcap", required_argument, NULL, OPT_PCAP },
-    { "output", required_argument, NULL, 'o' },
+    { "output", required_argument, NULL, OPT_OUTPUT },
     { "mem", required_argument, NULL, OPT_MEM },
     { "repeat", required_argument, NULL, OPT_REPEAT },
     { "json", no_argument, NULL, OPT_JSON },
@@ -155,16 +180,37 @@ static const struct option options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-static int
-run_command(const struct command *command, struct bpf_options *opts, int argc,
-            char *argv[])
+/* The name of an option that 'command' does not have, of those given; NULL
+ * if there is none. */
+static const char *
+wrong_option(const struct command *command, uint32_t given)
 {
-    if (argc < command->n_args || argc > command->n_args + 1) {
-        return bpf_fail("%s: expected %s (see bvs-bpf --help)",
-                        command->name, command->args);
+    for (const struct option *o = options; o->name; o++) {
+        if (o->val >= OPT_PROG
+            && given & ~command->options & 1u << (o->val - OPT_PROG)) {
+            return o->name;
+        }
+    }
+    return NULL;
+}
+
+static int
+run_command(const struct command *command, struct bpf_options *opts,
+            uint32_t given, int argc, char *argv[])
+{
+    const char *wrong = wrong_option(command, given);
+
+    if (wrong) {
+        return bpf_fail("%s has no option --%s (see bvs-bpf --help)",
+                        command->name, wrong);
+    }
+    if (argc < command->min_args || argc > command->max_args) {
+        return bpf_fail("%s: expected %s%s (see bvs-bpf --help)",
+                        command->name, argc > command->max_args ? "only "
+                                                                : "",
+                        command->args);
     }
     opts->file = argc > 0 ? argv[0] : NULL;
-    opts->second = argc > 1 ? argv[1] : NULL;
     return command->run(opts);
 }
 
@@ -179,6 +225,7 @@ int
 main(int argc, char *argv[])
 {
     struct bpf_options opts = { .repeat = 1000000 };
+    uint32_t given = 0;
     int c;
 
     dp_xdp_trace = print_trace;
@@ -189,17 +236,20 @@ main(int argc, char *argv[])
         } else if (c == 'V') {
             puts("bvs-bpf (bvs)");
             return 0;
-        } else if (c == '?' || !parse_option(&opts, c)) {
+        }
+        c = c == 'o' ? OPT_OUTPUT : c;
+        if (c == '?' || !parse_option(&opts, c)) {
             return 1;
         }
+        given |= 1u << (c - OPT_PROG);
     }
     if (optind == argc) {
         return bpf_fail("expected a command (see bvs-bpf --help)");
     }
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (!strcmp(argv[optind], commands[i].name)) {
-            return run_command(&commands[i], &opts, argc - optind - 1,
-                               argv + optind + 1);
+            return run_command(&commands[i], &opts, given,
+                               argc - optind - 1, argv + optind + 1);
         }
     }
     return bpf_fail("there is no command '%s' (see bvs-bpf --help)",

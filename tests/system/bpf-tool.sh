@@ -86,4 +86,60 @@ for option in --checked --interpret --verify; do
     check "plugin$option" 0 '^bb$' plugin "$program" 'aa  bb  ' $option
 done
 check plugin-fault 1 'not inside any memory' plugin "$program" 'aa' --checked
+# Rejections tell the line of source and the registers.
+check verify-line 1 'wrong.c:35: return data\[2\]' \
+    bvs-bpf verify tests/data/vm/elf/wrong.o
+check verify-state 1 '^    r2 is a packet pointer, 2 bytes proved' \
+    bvs-bpf verify tests/data/vm/elf/wrong.o --prog=in_the_program
+
+# Wrong options are one sentence.
+check option-of-other 1 '^bvs-bpf: asm has no option --pcap (see' \
+    bvs-bpf asm --pcap=x "$TMPDIR/bad.s"
+check option-number 1 '^bvs-bpf: --repeat=x: expected a number above 0$' \
+    bvs-bpf bench --repeat=x "$TMPDIR/bad.s"
+check option-engine 1 '^bvs-bpf: --engine=fast: expected checked, interpret' \
+    bvs-bpf run --engine=fast "$TMPDIR/bad.s"
+check option-set 1 'there is no variable none$' \
+    bvs-bpf load $elf --set=none=1
+check no-argument 1 '^bvs-bpf: load: expected FILE (see' bvs-bpf load
+check arguments 1 '^bvs-bpf: load: expected only FILE (see' \
+    bvs-bpf load $elf $elf
+check no-program 1 'there is no program none$' \
+    bvs-bpf verify $elf --prog=none
+
+# What --json prints is JSON.
+json() {
+    bvs-bpf "$@" --json | /usr/bin/python3 -m json.tool
+}
+check json-load 0 '"insns": 68' json load $elf
+check json-maps 0 '"kind": "array_of_maps"' json maps $elf
+check json-disasm 0 '"program": "head"' json disasm $elf
+check json-asm 0 '"insns": 7' json asm "$TMPDIR/drop-long.s"
+check json-run 0 '"verdict": "pass"' json run "$TMPDIR/drop-long.s"
+check json-pcap 0 '"drop": ' json run "$TMPDIR/drop-long.s" --pcap=$capture
+check json-bench 0 '"engine": "interpret"' \
+    json bench "$TMPDIR/drop-long.s" --repeat=1000
+check json-filter 0 '"classic": \[' json filter 'tcp port 80'
+check json-state 0 '"  r10 is a stack pointer at offset 0"' \
+    json verify tests/data/vm/elf/wrong.o
+
+# The man page's examples work.
+cp $elf "$TMPDIR/xdp.o"
+cp $capture "$TMPDIR/in.pcap"
+sed -n 's/^\.Dl //p' utilities/man/bvs-bpf.8 | sed 's/\\e/\\/g' \
+    >"$TMPDIR/examples"
+n=0
+while read -r line <&3; do
+    n=$((n + 1))
+    if (cd "$TMPDIR" && sh -c "$line") >"$TMPDIR/out" 2>&1; then
+        echo "ok bpf example $n of the man page"
+    else
+        echo "not ok bpf example $n of the man page - $(cat "$TMPDIR/out")"
+        failed=1
+    fi
+done 3<"$TMPDIR/examples"
+if [ $n -lt 10 ]; then
+    echo "not ok bpf examples - only $n"
+    failed=1
+fi
 exit $failed
