@@ -28,6 +28,9 @@ struct frame {
     uint64_t saved[4];          /* r6 to r9. */
 };
 
+/* Runs in another engine that the fast interpreter waits for. */
+static _Thread_local unsigned int nested_runs;
+
 /* Division as RFC 9669 defines it. */
 static inline uint64_t
 div64(uint64_t a, uint64_t b)
@@ -107,14 +110,18 @@ run_foreign(const struct vm_prog *prog, void *ctx)
     struct vm_turn saved, *turn;
     uint64_t result;
 
+    nested_runs++;
     if (prog->type->gen_off == VM_NO_GEN) {
-        return prog->run(ctx, prog);
+        result = prog->run(ctx, prog);
+        nested_runs--;
+        return result;
     }
     turn = vm_turn(prog->type, ctx);
     saved = *turn;
     turn->prog = NULL;
     result = prog->run(ctx, prog);
     *turn = saved;
+    nested_runs--;
     return result;
 }
 

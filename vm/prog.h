@@ -34,6 +34,8 @@
 struct vm_map;
 struct vm_op;
 struct vm_prog;
+struct vstate;
+struct vlive;
 
 /* A remark on instructions [start, end): which flow they stand for, a line
  * of source.  The disassembler prints it before 'start'. */
@@ -93,6 +95,13 @@ struct vm_verify_opts {
                                  * of a rejection; 2 every step, too. */
     uint64_t max_steps;         /* 0: 1,000,000. */
     uint32_t max_ms;            /* Wall clock; 0: 10,000. */
+
+    /* For the fuzzer (may be NULL): called with each state that is walked on
+     * from, before its instruction, and what of each of its frames matters
+     * (vm/verifier/state.h). */
+    void (*record)(void *aux, uint32_t pc, const struct vstate *,
+                   const struct vlive *);
+    void *record_aux;
     size_t max_memory;          /* Bytes of remembered states; 0: 64 MB. */
 };
 typedef int vm_verify_fn(struct vm_prog *prog, const struct vm_verify_opts *,

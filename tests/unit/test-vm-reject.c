@@ -102,16 +102,17 @@ verify_starved(struct vm_prog *prog, const struct vm_verify_opts *opts,
 }
 
 /* Branches, a loop with marks, stack at fixed and variable offsets, a helper
- * that fills memory, a local function. */
+ * that fills memory, a local function with a tail call. */
 static const char starved[] =
     "r6 = r1\n*(u64 *)(r10 - 8) = r6\n*(u32 *)(r10 - 16) = 5\n"
     "*(u8 *)(r10 - 24) = 5\nr7 = *(u32 *)(r1 + 0)\nr7 &= 7\n"
     "r8 = r10\nr8 += -40\nr8 += r7\n*(u8 *)(r8 + 0) = 1\n"
     "r7 = 0\nagain:\nr2 = *(u32 *)(r6 + 0)\nif r2 > 100 goto a\nr7 += 1\n"
     "a:\nif r2 > 200 goto b\nr7 += 1\nb:\nr7 += 1\nif r7 < 20 goto again\n"
-    "r1 = r10\nr1 += -8\ncall f\nr0 = 0\nexit\n"
-    "f:\n*(u64 *)(r10 - 8) = 1\nr2 = *(u64 *)(r10 - 8)\n"
-    "r1 = r10\nr1 += -64\nr2 = 8\ncall fill\nr0 = 0\nexit\n";
+    "r1 = r10\nr1 += -8\nr2 = r6\ncall f\nr0 = 0\nexit\n"
+    "f:\nr6 = r2\n*(u64 *)(r10 - 8) = 1\nr2 = *(u64 *)(r10 - 8)\n"
+    "r1 = r10\nr1 += -64\nr2 = 8\ncall fill\n"
+    "r1 = r6\nr2 = map progs\nr3 = 0\ncall tail_call\nr0 = 0\nexit\n";
 
 static void
 test_out_of_memory(void **state)

@@ -96,6 +96,13 @@ check_mem_pair(struct verifier *v, int regno, enum vm_arg_kind kind,
     if (kind == VM_ARG_MEM_OR_NULL && is_null_const(vf_reg(v, regno))) {
         return size->num.r64.umax ? vf_reject(v, VF_ARG_NULL, regno) : 0;
     }
+    /* Of an unknown number of bytes, the last may stay as they were. */
+    if (kind == VM_ARG_MEM_OUT && !scalar_is_const(&size->num)) {
+        error = check_mem_arg(v, regno, size->num.r64.umax, false, c);
+        if (error) {
+            return error;
+        }
+    }
     return check_mem_arg(v, regno, size->num.r64.umax,
                          kind == VM_ARG_MEM_OUT, c);
 }
@@ -277,6 +284,33 @@ yield(struct verifier *v)
     return 0;
 }
 
+/* A tail call that succeeds in a local function: the other program has done
+ * what it likes with the packet, and its result is what the function
+ * returns. */
+static int
+tail_call_returns(struct verifier *v)
+{
+    const struct vm_prog_type *type = v->prog->type;
+    uint32_t pc = v->pc;
+    struct vstate mine;
+    int error;
+
+    if (!vstate_copy(&mine, &v->cur)) {
+        return vf_reject(v, VF_MEMORY, -1);
+    }
+    vstate_for_each_reg(&v->cur, forget_packet, NULL);
+    *vf_reg(v, VM_R0) = vreg_scalar(type->ret_min || type->ret_max
+                                    ? scalar_between(type->ret_min,
+                                                     type->ret_max)
+                                    : scalar_unknown());
+    error = vf_leave(v);
+    error = error ? error : vf_push(v, v->pc);
+    vstate_uninit(&v->cur);
+    v->cur = mine;
+    v->pc = pc;
+    return error;
+}
+
 /* What the JITs may rely on: the map, and a constant index into an array. */
 static void
 note_call(struct verifier *v, const struct call *c)
@@ -330,6 +364,12 @@ vf_call(struct verifier *v, const struct vm_insn *insn)
     }
     for (int r = VM_R0; r <= VM_R5; r++) {
         *vf_reg(v, r) = vreg_none();
+    }
+    if (c.helper->flags & VM_HF_TAIL_CALL && v->cur.n_frames > 1) {
+        error = tail_call_returns(v);
+        if (error) {
+            return error;
+        }
     }
     if (c.helper->flags & VM_HF_MOVES_PACKET) {
         vstate_for_each_reg(&v->cur, forget_packet, NULL);

@@ -53,6 +53,17 @@ fp_after_add(struct vfp v, int64_t by)
     return is_fp(v) ? vfp_some : v;
 }
 
+static bool
+has_fp_args(const struct vfp fp[VM_N_REGS])
+{
+    for (int r = VM_R1; r <= VM_R5; r++) {
+        if (is_fp(fp[r])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What 'insn' makes of the registers; 'spilled' says that some pointer into
  * a frame may have been stored, so that a load may bring one back. */
 static void
@@ -94,7 +105,10 @@ fp_transfer(const struct vm_insn *insn, enum vm_form form, bool spilled,
         break;
     case VM_F_CALL:
     case VM_F_CALL_LOCAL:
-        for (int r = VM_R0; r <= VM_R5; r++) {
+        /* A local function may give back a pointer that it was given. */
+        fp[VM_R0] = form == VM_F_CALL_LOCAL && has_fp_args(fp) ? vfp_some
+                                                               : vfp_no;
+        for (int r = VM_R1; r <= VM_R5; r++) {
             fp[r] = vfp_no;
         }
         break;

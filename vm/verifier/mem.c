@@ -122,6 +122,15 @@ is_whole(const struct vm_ctx_member *m, const struct vreg *r, int off,
     return (uint32_t) (r->off + off) == m->off && (uint32_t) size == m->size;
 }
 
+/* Parts of plain numbers and of memory, at multiples of their size. */
+static bool
+is_part(const struct vm_ctx_member *m, const struct vreg *r, int off,
+        int size)
+{
+    return (m->kind == VM_CTX_SCALAR || m->kind == VM_CTX_MEM)
+           && !((r->off + off) % size);
+}
+
 static int
 load_ctx(struct verifier *v, int regno, int off, int size,
          struct vreg *value)
@@ -133,8 +142,8 @@ load_ctx(struct verifier *v, int regno, int off, int size,
     if (!m) {
         return error;
     }
-    if (m->kind != VM_CTX_SCALAR && m->kind != VM_CTX_MEM
-        && !is_whole(m, vf_reg(v, regno), off, size)) {
+    if (!is_whole(m, vf_reg(v, regno), off, size)
+        && !is_part(m, vf_reg(v, regno), off, size)) {
         return vf_reject(v, VF_CTX_MEMBER, regno);
     }
     v->member = m;
@@ -157,8 +166,10 @@ store_ctx(struct verifier *v, int regno, int off, int size,
     if (!(m->flags & VM_CTX_RW)
         || (m->kind != VM_CTX_SCALAR && m->kind != VM_CTX_MEM)) {
         return vf_reject(v, VF_CTX_READ_ONLY, regno);
-    } else if (m->kind == VM_CTX_SCALAR && !(m->flags & VM_CTX_NARROW)
-               && !is_whole(m, vf_reg(v, regno), off, size)) {
+    } else if (!is_whole(m, vf_reg(v, regno), off, size)
+               && (!is_part(m, vf_reg(v, regno), off, size) || m->max
+                   || (m->kind == VM_CTX_SCALAR
+                       && !(m->flags & VM_CTX_NARROW)))) {
         return vf_reject(v, VF_CTX_MEMBER, regno);
     } else if (vreg_is_pointer(value)) {
         return vf_reject(v, VF_STORE_POINTER, regno);

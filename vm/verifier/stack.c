@@ -138,6 +138,9 @@ vf_stack_store(struct verifier *v, int regno, int off, int size,
     if (error) {
         return error;
     }
+    if (value->type == V_STACK && w.frame != vstate_frame(&v->cur)) {
+        return vf_reject(v, VF_RETURN_STACK, regno);
+    }
     if (w.min != w.max) {
         return pointer ? vf_reject(v, VF_STACK_VARIABLE, regno)
                        : store_somewhere(v, &w, size);
@@ -168,7 +171,7 @@ check_readable(struct verifier *v, int regno, const struct window *w,
 
         if (what == VB_NONE) {
             return vf_reject(v, VF_STACK_UNINIT, regno);
-        } else if (what == VB_SPILL && vreg_is_pointer(&slot->reg)) {
+        } else if (what == VB_SPILL && slot->reg.type != V_SCALAR) {
             return vf_reject(v, VF_STACK_SPILL, regno);
         }
         if (what != VB_ZERO

@@ -86,6 +86,9 @@ vf_reg(struct verifier *v, int regno)
 /* Remembers 'state' (copied) for later at 'pc'. */
 int vf_push(struct verifier *, uint32_t pc);
 
+/* The current function returns what r0 is; walk.c. */
+int vf_leave(struct verifier *);
+
 /* alu.c */
 int vf_alu(struct verifier *, const struct vm_insn *, const struct vm_isa *);
 int vf_load_imm(struct verifier *, const struct vm_insn *,

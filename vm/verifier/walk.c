@@ -306,39 +306,15 @@ enter(struct verifier *v, const struct vm_insn *insn)
     return 0;
 }
 
-static bool
-points_into_frame(const struct vreg *r, uint32_t frame)
-{
-    return r->type == V_STACK && r->frame == frame;
-}
-
-/* A caller must not keep pointers into a frame that is gone: its own stack
- * is the only place a callee can have left one. */
-static bool
-leaves_dangling(const struct vstate *s)
-{
-    uint32_t top = s->n_frames - 1;
-
-    for (uint32_t i = 0; i < top; i++) {
-        const struct vframe *f = s->frames[i];
-
-        for (uint32_t j = 0; j < f->n_slots; j++) {
-            if (vslot_is_spill(&f->slots[j])
-                && points_into_frame(&f->slots[j].reg, top)) {
-                return true;
-            }
-        }
-    }
-    return points_into_frame(vstate_reg(s, VM_R0), top);
-}
-
-static int
-leave(struct verifier *v)
+int
+vf_leave(struct verifier *v)
 {
     struct vreg result = *vf_reg(v, VM_R0);
     uint32_t call_pc = vstate_frame(&v->cur)->call_pc;
 
-    if (leaves_dangling(&v->cur)) {
+    /* A caller must not get a pointer into a frame that is gone: this is the
+     * only way, because a callee stores none in its callers' frames. */
+    if (result.type == V_STACK && result.frame == v->cur.n_frames - 1) {
         return vf_reject(v, VF_RETURN_STACK, VM_R0);
     }
     vstate_pop_frame(&v->cur);
@@ -380,7 +356,7 @@ do_exit(struct verifier *v, bool *ended)
     int error;
 
     if (v->cur.n_frames > 1) {
-        return leave(v);
+        return vf_leave(v);
     }
     error = finish(v);
     if (!error) {
@@ -494,6 +470,15 @@ at_join(struct verifier *v, bool *ended)
     return 0;
 }
 
+static void
+record(const struct verifier *v)
+{
+    struct vlive live[VM_MAX_FRAMES];
+
+    live_frames(v, live);
+    v->opts->record(v->opts->record_aux, v->pc, &v->cur, live);
+}
+
 static int
 walk_path(struct verifier *v)
 {
@@ -506,6 +491,9 @@ walk_path(struct verifier *v)
             error = at_join(v, &ended);
         }
         if (!error && !ended) {
+            if (v->opts && v->opts->record) {
+                record(v);
+            }
             error = step(v, &ended);
         }
     }
