@@ -39,6 +39,7 @@ SRC_unit := $(wildcard tests/unit/test-*.c)
 SRC_unit_helpers := $(filter-out $(SRC_unit),$(wildcard tests/unit/*.c))
 SRC_tools := $(wildcard tests/tools/*.c)
 SRC_random := $(wildcard tests/random/*.c)
+SRC_fuzz := $(wildcard tests/fuzz/*.c)
 SRC_bench := $(wildcard tests/bench/bench-*.c)
 SRC_bench_helpers := $(filter-out $(SRC_bench),$(wildcard tests/bench/*.c))
 SRC_corpus := $(wildcard tests/corpus/tool/*.c)
@@ -50,14 +51,16 @@ TOOLS := $(SRC_tools:tests/tools/%.c=$(BUILD)/tests/tools/%)
 BENCHES := $(SRC_bench:tests/bench/bench-%.c=$(BUILD)/tests/bench/%)
 CORPUS := $(if $(SRC_corpus),$(BUILD)/tests/corpus/corpus)
 RANDOM := $(if $(SRC_random),$(BUILD)/tests/random/random)
+FUZZ := $(BUILD)/tests/fuzz/fuzz
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 	$(SRC_programs) $(SRC_unit) $(SRC_unit_helpers) $(SRC_tools) \
-	$(SRC_random) $(SRC_corpus) $(SRC_bench) $(SRC_bench_helpers)
+	$(SRC_random) $(SRC_corpus) $(SRC_fuzz) $(SRC_bench) \
+	$(SRC_bench_helpers)
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
-SRC_PURE := $(SRC_vm) $(SRC_jit) $(wildcard utilities/bvs-bpf.c \
+SRC_PURE := $(SRC_vm) $(SRC_jit) $(SRC_fuzz) $(wildcard utilities/bvs-bpf.c \
 	utilities/bpf-*.c datapath/xdp_*.c)
 
 ## Flags
@@ -96,7 +99,7 @@ OVS_LIBS = $(OVS_COPIES) $(OVS)/build/ovsdb/.libs/libovsdb.a \
 all: $(LIBS_OURS) $(PROGRAMS) ## build the libraries and programs
 
 .PHONY: tests
-tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) $(CORPUS) $(BENCHES) ## build the test programs, too
+tests: all $(UNIT_TESTS) $(TOOLS) $(RANDOM) $(CORPUS) $(FUZZ) $(BENCHES) ## build the test programs, too
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(OVS)/complete
 	@$(call say,CC)
@@ -213,10 +216,12 @@ $(OVS_COPIES): $(BUILD)/config.mk
 
 RUN_TESTS = tests/run --build=$(BUILD) $(TEST_FLAGS)
 
-.PHONY: check check-unit check-replay check-system check-random check-corpus
+.PHONY: check check-unit check-replay check-system check-random check-corpus \
+	check-fuzz
 check: deps tests ## run all tests; as root, or some are skipped
 	@$(RUN_TESTS)
-check-unit check-replay check-system check-random check-corpus: check-%: tests
+check-unit check-replay check-system check-random check-corpus check-fuzz: \
+		check-%: tests
 	@$(RUN_TESTS) --group=$*
 
 # A sanitizer's tree lies beside the normal one.  Its warnings are not errors:
@@ -244,6 +249,7 @@ bench: tests ## measure, peers included (B=group, UPDATE=1)
 		$(BENCH_FLAGS) $(B)
 
 include tests/aarch64/rules.mk
+include tests/fuzz/rules.mk
 
 .PHONY: demo demo-replay
 demo: deps all ## see the switch work (root, a minute)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_FUZZ_CENSUS_H
+#define TESTS_FUZZ_CENSUS_H 1
+
+/* What a run has met: so that it cannot pass by testing nothing. */
+
+#include "tests/fuzz/try.h"
+
+struct summary {
+    uint64_t programs;
+    uint64_t verdicts[V_N_VERDICTS];
+    uint64_t steps[256];        /* Programs by length of a run, capped. */
+};
+
+void summary_add(struct summary *, const struct outcome *);
+
+/* Prints what was met.  With 'programs' enough, returns false if fewer than
+ * 30% were accepted, if the median run has fewer than 40 instructions, or
+ * if a row of instructions, helpers or maps was met less than 'least'
+ * times. */
+bool summary_print(const struct summary *, struct fuzz_world *const[],
+                   uint64_t least);
+
+#endif /* tests/fuzz/census.h */
