@@ -7,7 +7,8 @@
  * The machine's file appends bytes with jit_put*() and asks jit_distance()
  * for branch distances.  The driver calls it for all instructions several
  * times: each pass knows the offsets of the pass before, so branches shrink
- * until nothing moves; the last pass runs with final addresses.
+ * until nothing moves; the last pass runs with final addresses.  What passes
+ * decide depends on the plan and on these offsets only.
  *
  * Errors are sticky: 'error' is asked once at the end.
  * Threads: private to one compilation. */
@@ -15,9 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "jit/plan.h"
 #include "vm/prog.h"
 
 struct vm_array;
+struct vm_map;
 
 /* Code that no program owns.  Of a kind of frame, which is where its types
  * have their slot page and their turn (vm/prog.h). */
@@ -32,6 +35,12 @@ enum jit_stub {
 
 struct jit {
     const struct vm_prog *prog;
+    const struct jit_target *target;
+    struct jit_plan *plan;      /* Of each slot, n_insns + 1 (jit/plan.h). */
+    struct jit_func *funcs;     /* Of each function. */
+    uint32_t subprog;           /* Of the instruction being emitted. */
+    uint32_t shift;             /* Bytes that this pass is shorter so far. */
+    bool exit_used;             /* Something jumps to 'exit_offset'. */
     uint8_t *buf;               /* Code of this pass. */
     size_t len, size;
     uint32_t *offsets;          /* Of each slot, n_insns + 1; as of the last
@@ -40,7 +49,6 @@ struct jit {
                                  * branch does not reach; kept from pass to
                                  * pass. */
     uint32_t exit_offset;       /* Of the shared epilogue. */
-    uint32_t subprog;           /* Function of the instruction. */
     struct {
         unsigned int saved;     /* jit_saved_regs(). */
         uint32_t bytes;         /* Below what is saved. */
@@ -63,6 +71,15 @@ struct jit_target {
     void (*insn)(struct jit *, uint32_t pc);
     /* Bytes after the last instruction. */
     void (*epilogue)(struct jit *);
+    /* Of the argument registers of helper call 'pc' (bits 1u << VM_R1 to
+     * VM_R5), those that its code reads; NULL: all that the helper has. */
+    uint16_t (*call_uses)(const struct jit *, uint32_t pc);
+    /* Accesses and lookups marked JIT_FRAME use the frame's register. */
+    bool folds_frame;
+    /* Finds out what the processor has; turns a feature off by its name,
+     * false if there is none.  NULL: all processors are alike. */
+    void (*detect)(void);
+    bool (*disable)(const char *name);
     /* All of a stub.  j->prog is NULL, the type has only its offsets.  NULL:
      * programs of types with a slot page have frames of their own, and there
      * are no bursts. */
@@ -80,22 +97,31 @@ extern const struct jit_target jit_aarch64;
 void jit_put(struct jit *, const void *, size_t);
 void jit_fail(struct jit *, int error, const char *why);
 
+/* Makes room for 'n' more bytes; false after jit_fail(). */
+bool jit_reserve(struct jit *, size_t n);
+
 static inline void
 jit_put1(struct jit *j, uint8_t x)
 {
-    jit_put(j, &x, 1);
+    if (j->len < j->size || jit_reserve(j, 1)) {
+        j->buf[j->len++] = x;
+    }
 }
 
 static inline void
 jit_put4(struct jit *j, uint32_t x)
 {
-    jit_put(j, &x, 4);
+    if (j->len + 4 <= j->size || jit_reserve(j, 4)) {
+        __builtin_memcpy(j->buf + j->len, &x, 4);
+        j->len += 4;
+    }
 }
 
 static inline void
 jit_put8(struct jit *j, uint64_t x)
 {
-    jit_put(j, &x, 8);
+    jit_put4(j, x);
+    jit_put4(j, x >> 32);
 }
 
 /* The access that instruction 'pc' really makes: its offset and size in
@@ -121,7 +147,8 @@ uint32_t jit_stack_bytes(const struct vm_prog *, uint32_t subprog);
 /* Whether it makes counted tail calls. */
 bool jit_has_tail_call(const struct vm_prog *);
 
-/* Offset in the code of where jump or local call 'pc' leads to. */
+/* Offset in the code of where jump or local call 'pc' leads to, as far as
+ * this pass knows: forwards, the last pass's, less what is shorter now. */
 uint32_t jit_target_offset(const struct jit *, uint32_t pc);
 
 /* The constant that the two-slot instruction 'pc' loads. */
@@ -130,6 +157,13 @@ uint64_t jit_load_imm(const struct vm_prog *, uint32_t pc);
 /* The C function that helper call 'pc' reaches: a lookup in a map that is
  * known calls the kind's function at once. */
 const void *jit_call_target(const struct vm_prog *, uint32_t pc);
+
+/* The map that call 'pc' is about, if it is known; else NULL. */
+const struct vm_map *jit_known_map(const struct vm_prog *, uint32_t pc);
+
+/* Whether tail call 'pc' goes to a slot that exists and is known: slot
+ * aux->cval of the map above. */
+bool jit_known_slot(const struct vm_prog *, uint32_t pc);
 
 /* The array, if lookup 'pc' is in an array that is known, of a size that can
  * be computed with; else NULL. */

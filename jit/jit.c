@@ -36,62 +36,77 @@ jit_fail(struct jit *j, int error, const char *why)
     }
 }
 
+bool
+jit_reserve(struct jit *j, size_t n)
+{
+    size_t size = 2 * (j->size + n) + 1024;
+    uint8_t *buf = j->error ? NULL : realloc(j->buf, size);
+
+    if (!buf) {
+        jit_fail(j, -ENOMEM, "out of memory");
+        return false;
+    }
+    j->buf = buf;
+    j->size = size;
+    return true;
+}
+
 void
 jit_put(struct jit *j, const void *bytes, size_t n)
 {
-    if (j->len + n > j->size) {
-        size_t size = 2 * (j->size + n) + 256;
-        uint8_t *buf = j->error ? NULL : realloc(j->buf, size);
-
-        if (!buf) {
-            jit_fail(j, -ENOMEM, "out of memory");
-            return;
-        }
-        j->buf = buf;
-        j->size = size;
+    if (j->len + n <= j->size || jit_reserve(j, n)) {
+        memcpy(j->buf + j->len, bytes, n);
+        j->len += n;
     }
-    memcpy(j->buf + j->len, bytes, n);
-    j->len += n;
 }
 
 /* -- Passes -- */
 
+/* Notes where slot 'pc' lies now; returns whether that is new. */
+static bool
+note_offset(struct jit *j, uint32_t pc)
+{
+    uint32_t old = j->offsets[pc];
+
+    j->offsets[pc] = j->len;
+    j->shift = old > j->len ? old - j->len : 0;
+    return old != j->len;
+}
+
 /* Emits everything once; returns whether an offset changed. */
 static bool
-emit_all(struct jit *j, const struct jit_target *target, size_t *tail)
+emit_all(struct jit *j, size_t *tail)
 {
     const struct vm_prog *prog = j->prog;
     bool changed = false;
 
     j->len = 0;
     j->subprog = 0;
-    target->prologue(j, tail);
+    j->target->prologue(j, tail);
     for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
+        changed |= note_offset(j, pc);
         if (j->subprog + 1 < prog->n_subprogs
             && prog->subprogs[j->subprog + 1].start == pc) {
             j->subprog++;
         }
-        changed |= j->offsets[pc] != j->len;
-        j->offsets[pc] = j->len;
-        if (prog->aux[pc].flags & VM_AUX_SEEN) {
-            target->insn(j, pc);
+        if (!(j->plan[pc].flags & (JIT_DEAD | JIT_FUSED))) {
+            j->target->insn(j, pc);
         }
     }
-    changed |= j->offsets[prog->n_insns] != j->len;
-    j->offsets[prog->n_insns] = j->len;
-    target->epilogue(j);
+    changed |= note_offset(j, prog->n_insns);
+    j->target->epilogue(j);
     return changed;
 }
 
 /* Branches start long and only ever become shorter, so this ends. */
 static void
-relax(struct jit *j, const struct jit_target *target, size_t *tail)
+relax(struct jit *j, size_t *tail)
 {
     bool changed = true;
 
     j->first_pass = true;
     for (int i = 0; changed && !j->error && i < MAX_PASSES; i++) {
-        changed = emit_all(j, target, tail);
+        changed = emit_all(j, tail);
         j->first_pass = false;
     }
     if (changed) {
@@ -102,11 +117,11 @@ relax(struct jit *j, const struct jit_target *target, size_t *tail)
 /* The last pass, with addresses; what it emits must lie where it was
  * planned to lie. */
 static void
-place(struct jit *j, const struct jit_target *target, size_t *tail)
+place(struct jit *j, size_t *tail)
 {
     size_t planned;
 
-    relax(j, target, tail);
+    relax(j, tail);
     if (j->error) {
         return;
     }
@@ -114,7 +129,7 @@ place(struct jit *j, const struct jit_target *target, size_t *tail)
     j->base = jit_code_alloc(planned);
     if (!j->base) {
         jit_fail(j, -ENOMEM, "no executable memory is left");
-    } else if (emit_all(j, target, tail) || j->len != planned) {
+    } else if (emit_all(j, tail) || j->len != planned) {
         jit_fail(j, -EFAULT, "code moved in the last pass");
     }
     if (j->error && j->base) {
@@ -144,9 +159,9 @@ commit(struct jit *j)
 /* -- The back end -- */
 
 static void
-compile_for(struct jit *j, const struct jit_target *target,
-            struct vm_prog *prog)
+compile_for(struct jit *j, struct vm_prog *prog)
 {
+    const struct jit_target *target = j->target;
     const uint8_t *const *stubs = NULL;
     struct jit_code *code;
     size_t tail = 0;
@@ -158,12 +173,15 @@ compile_for(struct jit *j, const struct jit_target *target,
             return;
         }
     }
-    place(j, target, &tail);
+    jit_plan_make(j);
+    if (!j->error) {
+        place(j, &tail);
+    }
     if (j->error == -ERANGE) {
         /* Helpers out of reach of direct calls. */
         j->error = 0;
         j->far_calls = true;
-        place(j, target, &tail);
+        place(j, &tail);
     }
     code = j->error ? NULL : commit(j);
     if (code) {
@@ -198,7 +216,7 @@ this_machine(void)
 static int
 jit_compile(struct vm_prog *prog, struct vm_err *err)
 {
-    struct jit j = { .prog = prog };
+    struct jit j = { .prog = prog, .target = this_machine() };
 
     if (!prog->verified) {
         n_failures++;
@@ -210,8 +228,9 @@ jit_compile(struct vm_prog *prog, struct vm_err *err)
     if (!j.offsets || !j.far) {
         jit_fail(&j, -ENOMEM, "out of memory");
     } else {
-        compile_for(&j, this_machine(), prog);
+        compile_for(&j, prog);
     }
+    jit_plan_free(&j);
     free(j.offsets);
     free(j.far);
     free(j.buf);
@@ -233,6 +252,26 @@ jit_free(struct vm_prog *prog)
     free(code);
 }
 
+int
+jit_disable(const char *names)
+{
+    const struct jit_target *target = this_machine();
+    char *copy = strdup(names), *save = NULL;
+    int error = copy ? 0 : -ENOMEM;
+
+    if (target && target->detect) {
+        target->detect();
+    }
+    for (char *name = copy ? strtok_r(copy, ", ", &save) : NULL; name;
+         name = strtok_r(NULL, ", ", &save)) {
+        if (!target || !target->disable || !target->disable(name)) {
+            error = -EINVAL;
+        }
+    }
+    free(copy);
+    return error;
+}
+
 static struct vm_backend backend = {
     .compile = jit_compile,
     .free = jit_free,
@@ -244,7 +283,9 @@ init_backend(void)
 {
     const struct jit_target *target = this_machine();
     const uint8_t *const *stubs = NULL;
+    const char *disabled = getenv("BVS_JIT_DISABLE");
 
+    jit_disable(disabled ? disabled : "");
     if (target && target->stub) {
         stubs = jit_stubs(target, NULL);
         ready = stubs != NULL;

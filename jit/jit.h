@@ -10,8 +10,10 @@
  * runs on both.
  *
  * Passes, in order (jit.c):
- *     select     for each instruction, the machine's form of it (x86_64.c,
- *                aarch64.c)
+ *     plan       what is reached, calls that are inlined, addresses in the
+ *                frame; which results nobody reads: no code (plan.c)
+ *     emit       for each instruction, or several together, the machine's
+ *                form (x86_64*.c, aarch64*.c)
  *     relax      long branches become short until nothing changes
  *     commit     the bytes go to executable memory (code.c)
  *     announce   a line in /tmp/perf-PID.map, if asked for (perf.c)
@@ -33,6 +35,12 @@ const struct vm_backend *jit_backend(void);
 
 /* Writes /tmp/perf-PID.map for perf(1) from now on.  0 or negative errno. */
 int jit_perf_map_enable(void);
+
+/* Programs that are compiled from now on do without features of the processor
+ * that 'names' lists, divided by commas: "bmi2,movbe".  Empty: all that it
+ * has, again.  -EINVAL: one is unknown.  For tests; the environment
+ * variable BVS_JIT_DISABLE does the same at start. */
+int jit_disable(const char *names);
 
 struct jit_stats {
     uint64_t programs;          /* Compiled and alive. */

@@ -94,7 +94,9 @@ jit_target_offset(const struct jit *j, uint32_t pc)
     const struct vm_insn *insn = &j->prog->insns[pc];
     enum vm_form form = vm_isa[vm_insn_id(insn)].form;
 
-    return j->offsets[pc + 1 + vm_jump_off(insn, form)];
+    uint32_t target = pc + 1 + vm_jump_off(insn, form);
+
+    return j->offsets[target] - (target > pc ? j->shift : 0);
 }
 
 uint64_t
@@ -128,6 +130,24 @@ jit_call_target(const struct vm_prog *prog, uint32_t pc)
         return (const void *) (uintptr_t) ops->vlookup;
     }
     return (const void *) (uintptr_t) h->fn;
+}
+
+const struct vm_map *
+jit_known_map(const struct vm_prog *prog, uint32_t pc)
+{
+    int32_t index = prog->aux[pc].map;
+
+    return index ? prog->maps[index - 1] : NULL;
+}
+
+bool
+jit_known_slot(const struct vm_prog *prog, uint32_t pc)
+{
+    const struct vm_map *map = jit_known_map(prog, pc);
+
+    return map && map->ops == &vm_map_ops_prog_array
+           && prog->aux[pc].flags & VM_AUX_CONST_KEY
+           && prog->aux[pc].cval < map->max_entries;
 }
 
 const struct vm_array *

@@ -153,7 +153,7 @@ shift(struct jit *j, const struct vm_insn *insn, bool w)
     int n = insn->imm & (w ? 63 : 31);
 
     if (insn->code & VM_X) {
-        if (__builtin_cpu_supports("bmi2")) {
+        if (x86_features & X86_BMI2) {
             x_shift_bmi2(j, w, shift_of(insn), dst, src);
         } else {
             shift_by_cl(j, w, shift_of(insn), dst, src);
@@ -223,10 +223,10 @@ move(struct jit *j, const struct vm_insn *insn, bool w)
     }
 }
 
-static enum x86_alu
-alu_of(const struct vm_insn *insn)
+enum x86_alu
+x86_alu_of(uint8_t op)
 {
-    switch (insn->code & VM_OP_MASK) {
+    switch (op) {
     case VM_ADD:
         return X_ADD;
     case VM_SUB:
@@ -240,19 +240,19 @@ alu_of(const struct vm_insn *insn)
     }
 }
 
-/* An operation with 0 that changes nothing, but for the upper half of a
- * 32-bit one. */
 static void
 simple(struct jit *j, const struct vm_insn *insn, bool w)
 {
     int dst = x86_map[insn->dst], src = x86_map[insn->src];
+    enum x86_alu op = x86_alu_of(insn->code & VM_OP_MASK);
 
     if (insn->code & VM_X) {
-        x_alu(j, w, alu_of(insn), dst, src);
-    } else if (alu_of(insn) == X_AND && w && insn->imm >= 0) {
-        x_alu_imm(j, false, X_AND, dst, insn->imm);
+        x_alu(j, w, op, dst, src);
+    } else if (op == X_AND && (insn->imm == 0xff || insn->imm == 0xffff)) {
+        x_rr0f(j, false, insn->imm == 0xff ? 0xb6 : 0xb7, dst, dst);
     } else {
-        x_alu_imm(j, w, alu_of(insn), dst, insn->imm);
+        x_alu_imm(j, w && !(op == X_AND && insn->imm >= 0), op, dst,
+                  insn->imm);
     }
 }
 
@@ -261,7 +261,7 @@ x86_arith(struct jit *j, uint32_t pc, const struct vm_isa *isa)
 {
     const struct vm_insn *insn = &j->prog->insns[pc];
     int dst = x86_map[insn->dst], src = x86_map[insn->src];
-    bool w = isa->bits == 64;
+    bool w = isa->bits == 64 && !(j->plan[pc].flags & JIT_NARROW);
 
     if (isa->form == VM_F_NEG) {
         x_group3(j, w, 3, dst);
@@ -281,7 +281,7 @@ x86_arith(struct jit *j, uint32_t pc, const struct vm_isa *isa)
         if (insn->code & VM_X) {
             x_rr0f(j, w, 0xaf, dst, src);
         } else {
-            x_imul_imm(j, w, dst, insn->imm);
+            x_imul_imm(j, w, dst, dst, insn->imm);
         }
         break;
     case VM_DIV:

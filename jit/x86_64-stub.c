@@ -21,21 +21,6 @@ static const uint8_t saved[] = { RBP, RBX, R12, R13, R14, R15 };
 
 #define N_SAVED ((int) sizeof saved)
 
-/* call [base + off], jmp [base + off] */
-static void
-indirect(struct jit *j, int n, struct x86_at m)
-{
-    x_rex(j, false, 0, m.base, false);
-    jit_put1(j, 0xff);
-    x_mem(j, n, m);
-}
-
-void
-x86_jmp_mem(struct jit *j, struct x86_at m)
-{
-    indirect(j, 4, m);
-}
-
 static void
 empty(struct jit *j)
 {
@@ -57,7 +42,7 @@ foreign(struct jit *j)
     jit_put(j, load, sizeof load);
     x_test(j, true, RSI, RSI);
     gone = x86_skip(j, 0x70 | CC_E);
-    indirect(j, 2, at(RSI, offsetof(struct vm_prog, run)));
+    x86_indirect(j, 2, at(RSI, offsetof(struct vm_prog, run)));
     jit_put1(j, 0xc3);
     x86_skip_to_here(j, gone);
     empty(j);
@@ -97,7 +82,7 @@ rounds(struct jit *j, const struct vm_prog_type *type)
 
     again = j->len;
     x_load(j, 8, R12, at(RDI, type->gen_off));
-    indirect(j, 2, at(RDI, turn + offsetof(struct vm_turn, entry)));
+    x86_indirect(j, 2, at(RDI, turn + offsetof(struct vm_turn, entry)));
     x_load(j, 8, RDX, at(RBP, 0));
     x_load(j, 8, RDI, at(RDX, turn + offsetof(struct vm_turn, next)));
     x_store(j, 8, at(RDI, turn + offsetof(struct vm_turn, result)), RAX);
@@ -179,7 +164,7 @@ x86_yield(struct jit *j)
     x_store(j, 8, at(RBP, 0), RDI);
     x_load(j, 8, RDI, at(RDI, turn + offsetof(struct vm_turn, next)));
     x_load(j, 8, R12, at(RDI, type->gen_off));
-    x86_jmp_mem(j, at(RDI, turn + offsetof(struct vm_turn, entry)));
+    x86_indirect(j, 4, at(RDI, turn + offsetof(struct vm_turn, entry)));
     if (!j->error) {
         j->buf[from - 4] = j->len - from;
     }

@@ -127,6 +127,10 @@ x_alu(struct jit *j, bool w, enum x86_alu op, int dst, int src)
 static inline void
 x_alu_imm(struct jit *j, bool w, enum x86_alu op, int dst, int32_t imm)
 {
+    if (imm == 128 && (op == X_ADD || op == X_SUB)) {
+        op = op == X_ADD ? X_SUB : X_ADD;
+        imm = -128;
+    }
     x_rex(j, w, 0, dst, false);
     if (fits8(imm)) {
         jit_put1(j, 0x83);
@@ -219,12 +223,13 @@ x_shift_cl(struct jit *j, bool w, enum x86_shift op, int dst)
     x_modrm(j, 3, op, dst);
 }
 
+/* dst = src * imm */
 static inline void
-x_imul_imm(struct jit *j, bool w, int dst, int32_t imm)
+x_imul_imm(struct jit *j, bool w, int dst, int src, int32_t imm)
 {
-    x_rex(j, w, dst, dst, false);
+    x_rex(j, w, dst, src, false);
     jit_put1(j, fits8(imm) ? 0x6b : 0x69);
-    x_modrm(j, 3, dst, dst);
+    x_modrm(j, 3, dst, src);
     if (fits8(imm)) {
         jit_put1(j, imm);
     } else {
@@ -319,6 +324,109 @@ x_store_imm(struct jit *j, int size, struct x86_at m, int32_t imm)
     jit_put1(j, size == 1 ? 0xc6 : 0xc7);
     x_mem(j, 0, m);
     jit_put(j, &imm, size == 8 ? 4 : size);
+}
+
+/* reg op= [m], op among enum x86_alu; with X_CMP: compares reg with it.
+ * Size 1, 4 or 8. */
+static inline void
+x_alu_load(struct jit *j, int size, enum x86_alu op, int reg,
+           struct x86_at m)
+{
+    x_mem_op(j, size, op << 3 | 3, reg, m);
+}
+
+/* [m] op= reg, or compares it with reg; any size. */
+static inline void
+x_alu_store(struct jit *j, int size, enum x86_alu op, struct x86_at m,
+            int reg)
+{
+    x_mem_op(j, size, op << 3 | 1, reg, m);
+}
+
+/* [m] op= imm, or compares it; any size. */
+static inline void
+x_alu_store_imm(struct jit *j, int size, enum x86_alu op, struct x86_at m,
+                int32_t imm)
+{
+    bool small = fits8(imm) || (size == 2 && imm == (uint16_t) (int8_t) imm);
+
+    if (size == 2) {
+        jit_put1(j, 0x66);
+    }
+    x_rex(j, size == 8, 0, m.base, false);
+    jit_put1(j, size == 1 ? 0x80 : small ? 0x83 : 0x81);
+    x_mem(j, op, m);
+    jit_put(j, &imm, size == 1 || small ? 1 : size == 2 ? 2 : 4);
+}
+
+/* test [m], imm; any size. */
+static inline void
+x_test_mem_imm(struct jit *j, int size, struct x86_at m, int32_t imm)
+{
+    if (size == 2) {
+        jit_put1(j, 0x66);
+    }
+    x_rex(j, size == 8, 0, m.base, false);
+    jit_put1(j, size == 1 ? 0xf6 : 0xf7);
+    x_mem(j, 0, m);
+    jit_put(j, &imm, size == 8 ? 4 : size);
+}
+
+static inline void
+x_lea(struct jit *j, bool w, int dst, struct x86_at m)
+{
+    x_rex(j, w, dst, m.base, false);
+    jit_put1(j, 0x8d);
+    x_mem(j, dst, m);
+}
+
+/* dst = a + b; neither is rsp. */
+static inline void
+x_lea_sum(struct jit *j, bool w, int dst, int a, int b)
+{
+    uint8_t rex = w << 3 | (dst >= 8) << 2 | (b >= 8) << 1 | (a >= 8);
+
+    if (rex) {
+        jit_put1(j, 0x40 | rex);
+    }
+    jit_put1(j, 0x8d);
+    jit_put1(j, ((a & 7) == RBP) << 6 | (dst & 7) << 3 | 4);
+    jit_put1(j, (b & 7) << 3 | (a & 7));
+    if ((a & 7) == RBP) {
+        jit_put1(j, 0);
+    }
+}
+
+static inline void
+x_cmov(struct jit *j, bool w, enum x86_cc cc, int dst, int src)
+{
+    x_rr0f(j, w, 0x40 | cc, dst, src);
+}
+
+/* movbe dst, [m] (0xf0) or [m], reg (0xf1); size 4 or 8. */
+static inline void
+x_movbe(struct jit *j, int size, uint8_t op, int reg, struct x86_at m)
+{
+    x_rex(j, size == 8, reg, m.base, false);
+    jit_put1(j, 0x0f);
+    jit_put1(j, 0x38);
+    jit_put1(j, op);
+    x_mem(j, reg, m);
+}
+
+/* A prefix of segment fs, and its address 'off'. */
+static inline void
+x_fs(struct jit *j)
+{
+    jit_put1(j, 0x64);
+}
+
+static inline void
+x_mem_fs(struct jit *j, int reg, int32_t off)
+{
+    x_modrm(j, 0, reg, 4);
+    jit_put1(j, 0x25);
+    jit_put4(j, off);
 }
 
 #endif /* jit/x86_64.h */
