@@ -2,8 +2,8 @@
 
 /* Each helper of the program type "xdp" against the kernel: one program,
  * run there by BPF_PROG_TEST_RUN and here by every engine, must give the same
- * result and the same packet.  Where bpf() is not allowed, only what is
- * written here is compared with. */
+ * result and the same packet.  Where bpf() is not allowed, or the kernel
+ * older than 6.13, only what is written here is compared with. */
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -275,12 +276,23 @@ static struct vm_map *maps[N_MAPS];
 static int map_fds[N_MAPS];
 static bool have_kernel;
 
+/* Before 6.13, csum_diff() differed between machines. */
+static bool
+kernel_is_new(void)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+
+    return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2
+           && (major > 6 || (major == 6 && minor >= 13));
+}
+
 static int
 setup(void **state)
 {
     const uint32_t key = 1, loopback = 1;
 
-    have_kernel = true;
+    have_kernel = kernel_is_new();
     for (size_t i = 0; i < N_MAPS; i++) {
         struct vm_map_attr attr = {
             .kind = map_rows[i].kind,
@@ -307,7 +319,8 @@ setup(void **state)
         }
     }
     if (!have_kernel) {
-        print_message("# bpf() is not allowed: the kernel is not asked\n");
+        print_message("# bpf() is not allowed, or Linux is older than 6.13: "
+                      "the kernel is not asked\n");
     }
     return 0;
 }
