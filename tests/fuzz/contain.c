@@ -26,11 +26,13 @@ struct check {
 static bool __attribute__((format(printf, 2, 3)))
 outside(struct check *c, const char *format, ...)
 {
-    va_list args;
+    if (c->why) {
+        va_list args;
 
-    va_start(args, format);
-    vsnprintf(c->why, c->size, format, args);
-    va_end(args);
+        va_start(args, format);
+        vsnprintf(c->why, c->size, format, args);
+        va_end(args);
+    }
     return false;
 }
 
@@ -208,6 +210,9 @@ reg_fits(struct check *c, const struct vreg *r, uint64_t value, bool precise)
                             : pointer_fits(c->m, r, value)) {
         return ids_agree(c, r, value);
     }
+    if (!c->why) {
+        return false;
+    }
     vreg_describe(r, text, sizeof text);
     return outside(c, "0x%llx is not in %s", (unsigned long long) value,
                    text);
@@ -224,12 +229,26 @@ slot_fits(struct check *c, const struct vslot *s, const uint8_t *p,
         memcpy(&value, p, whole ? 8 : 4);
         return reg_fits(c, &s->reg, value, precise);
     }
-    for (int i = 0; i < 8; i++) {
+    /* Only where it matters: a path that stored something else may have ended
+     * at a state before the store. */
+    for (int i = 0; precise && i < 8; i++) {
         if (s->bytes[i] == VB_ZERO && p[i]) {
             return outside(c, "a byte of stack is 0x%x, said to be 0", p[i]);
         }
     }
     return true;
+}
+
+static bool
+where(struct check *c, const char *what, int number, uint32_t frame)
+{
+    size_t n = c->why ? strlen(c->why) : 0;
+
+    if (c->why) {
+        snprintf(c->why + n, c->size - n, " (%s%d of frame %u)", what,
+                 number, frame);
+    }
+    return false;
 }
 
 static bool
@@ -251,21 +270,14 @@ frame_fits(struct check *c, uint32_t i)
 
         if (live->regs & 1u << r
             && !reg_fits(c, &f->regs[r], value, live->precise & 1u << r)) {
-            size_t n = strlen(c->why);
-
-            snprintf(c->why + n, c->size - n, " (r%d of frame %u)", r, i);
-            return false;
+            return where(c, "r", r, i);
         }
     }
     for (uint32_t s = 0; s < f->n_slots; s++) {
         if (live->slots & UINT64_C(1) << s
             && !slot_fits(c, &f->slots[s], top - 8 * (s + 1),
                           live->slots_precise & UINT64_C(1) << s)) {
-            size_t n = strlen(c->why);
-
-            snprintf(c->why + n, c->size - n, " (r10 - %u of frame %u)",
-                     8 * (s + 1), i);
-            return false;
+            return where(c, "r10 - ", 8 * (s + 1), i);
         }
     }
     return true;

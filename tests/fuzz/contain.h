@@ -12,7 +12,7 @@
 
 /* A state, as it was when the verifier walked on from it. */
 struct record {
-    struct record *next;        /* At the same instruction. */
+    struct record *next;        /* Of the same instruction: a ring. */
     uint32_t n_frames, n_refs;
     struct {
         struct vframe frame;
@@ -20,7 +20,7 @@ struct record {
     } frames[];
 };
 
-/* False, with the reason in 'why', if not. */
+/* False, with the reason in 'why' (may be null), if not. */
 bool contains(const struct record *, const struct moment *, char *why,
               size_t size);
 

@@ -117,6 +117,7 @@ one(const struct options *opts, struct fuzz_world *worlds[], uint64_t seed,
     if (opts->one) {
         fuzz_print(w, &p);
         printf("%s: %s\n", verdict_name(o.verdict), o.why);
+        return true;
     }
     if (verdict_is_failure(o.verdict)) {
         report(w, &p, seed, &o);

@@ -421,7 +421,8 @@ fuzz_gen(struct fuzz_program *p, const struct fuzz_world *w, uint64_t seed,
                  ? 0 : 1 + rng_below(&g.rng, 40);
     choose_functions(&g);
     gen_main(&g);
-    for (uint32_t i = g.n_functions; i-- > 0;) {
+    /* They call later ones only. */
+    for (uint32_t i = 0; i < g.n_functions; i++) {
         if (g.functions[i].called) {
             gen_local(&g, i);
         }

@@ -15,7 +15,8 @@
 #define MAX_RECORDS (1u << 16)
 #define ARENA_SIZE ((size_t) 256 << 20)
 
-static struct record *heads[MAX_PROGRAM];
+/* Rings: each instruction's last record, and the one that fitted last. */
+static struct record *lasts[MAX_PROGRAM], *fitted[MAX_PROGRAM];
 static uint8_t *arena;
 static size_t used;
 static bool full;               /* Not all states are known. */
@@ -46,8 +47,9 @@ fuzz_states_clear(uint32_t n_insns)
     }
     used = 0;
     full = n_insns > MAX_PROGRAM;
-    memset(heads, 0, (n_insns < MAX_PROGRAM ? n_insns : MAX_PROGRAM)
-                     * sizeof heads[0]);
+    n_insns = n_insns < MAX_PROGRAM ? n_insns : MAX_PROGRAM;
+    memset(lasts, 0, n_insns * sizeof lasts[0]);
+    memset(fitted, 0, n_insns * sizeof fitted[0]);
 }
 
 void
@@ -76,8 +78,11 @@ fuzz_states_record(void *aux, uint32_t pc, const struct vstate *s,
         r->frames[i].frame.slots = slots;
         r->frames[i].live = live[i];
     }
-    r->next = heads[pc];
-    heads[pc] = r;
+    r->next = lasts[pc] ? lasts[pc]->next : r;
+    if (lasts[pc]) {
+        lasts[pc]->next = r;
+    }
+    lasts[pc] = r;
 }
 
 /* -- Looking on -- */
@@ -111,14 +116,22 @@ violate(const struct moment *m, const char *format, ...)
 static void
 look_up_states(const struct moment *m)
 {
+    struct record *first = fitted[m->pc] ? fitted[m->pc] : lasts[m->pc], *r;
     char why[200] = "no state was recorded here";
 
-    for (const struct record *r = heads[m->pc]; r; r = r->next) {
-        if (contains(r, m, why, sizeof why)) {
+    /* A loop's next round fits the next state. */
+    r = first ? first->next : NULL;
+    for (bool more = r; more; r = r->next) {
+        if (contains(r, m, NULL, 0)) {
+            fitted[m->pc] = r;
             return;
         }
+        more = r != first;
     }
-    violate(m, "in no state that the verifier recorded; the first: %s", why);
+    if (first) {
+        contains(first, m, why, sizeof why);
+    }
+    violate(m, "in no state that the verifier recorded; one: %s", why);
 }
 
 static bool

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "jit/jit.h"
@@ -28,7 +29,7 @@ verdict_name(enum verdict v)
 
 /* -- Runs that end in a signal -- */
 
-#define MAX_SECONDS 20          /* Of one program, however slow the machine. */
+#define MAX_SECONDS 2           /* Of this process, for one program. */
 
 static sigjmp_buf escape;
 static const char *volatile engine;     /* Running now, or null. */
@@ -51,7 +52,7 @@ void
 fuzz_catch_signals(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
-                                   SIGALRM };
+                                   SIGVTALRM };
     static uint8_t room[65536];
     const stack_t stack = { .ss_sp = room, .ss_size = sizeof room };
     struct sigaction action = { .sa_handler = on_signal,
@@ -189,7 +190,7 @@ run_safely(struct fuzz_world *w, const struct vm_prog *prog, uint64_t input,
     }
     o->verdict = V_CRASH;
     snprintf(o->why, sizeof o->why, "%s in %s",
-             signal == SIGALRM ? "no end" : strsignal(signal), engine);
+             signal == SIGVTALRM ? "no end" : strsignal(signal), engine);
     engine = NULL;
     fuzz_world_use_native(w, false);
 }
@@ -198,6 +199,8 @@ void
 fuzz_try(struct fuzz_world *w, const struct fuzz_program *p, uint64_t seed,
          uint32_t inputs, struct outcome *o)
 {
+    static const struct itimerval limit = { .it_value.tv_sec = MAX_SECONDS };
+    static const struct itimerval none;
     struct vm_prog *prog;
     uint64_t steps = 0;
 
@@ -213,12 +216,12 @@ fuzz_try(struct fuzz_world *w, const struct fuzz_program *p, uint64_t seed,
         o->verdict = V_COMPILE;
         snprintf(o->why, sizeof o->why, "%s", vm_prog_compile_error(prog));
     }
-    alarm(MAX_SECONDS);
+    setitimer(ITIMER_VIRTUAL, &limit, NULL);
     for (uint32_t i = 0; i < inputs && o->verdict == V_GOOD; i++) {
         run_safely(w, prog, seed + i, o);
         steps = i ? steps : o->steps;
     }
-    alarm(0);
+    setitimer(ITIMER_VIRTUAL, &none, NULL);
     o->steps = steps;
     vm_prog_unref(prog);
     vm_defer_run();

@@ -291,7 +291,7 @@ enter(struct verifier *v, const struct vm_insn *insn)
     while (v->prog->subprogs[subprog].start != target) {
         subprog++;
     }
-    if (v->cur.n_frames == VM_MAX_FRAMES) {
+    if (v->cur.n_frames == VM_MAX_FRAMES || !subprog) {
         return vf_reject(v, VF_FRAMES, -1);
     } else if (!vstate_push_frame(&v->cur, subprog, v->pc)) {
         return vf_reject(v, VF_MEMORY, -1);
