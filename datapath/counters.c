@@ -161,6 +161,17 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     return id;
 }
 
+void
+dp_flow_write(struct dp *dp, uint32_t id, const void *params,
+              size_t params_size)
+{
+    struct dp_flow *flow = CONST_CAST(struct dp_flow *,
+                                      dp_flow_get(dp->tables, id));
+
+    ovs_assert(flow->params_size == params_size);
+    memcpy(flow->params, params, params_size);
+}
+
 struct flow_free {
     struct dp *dp;
     uint32_t id;

@@ -10,6 +10,7 @@
 #include "datapath/netdev-afxdp.h"
 #include "datapath/netdev-pcap.h"
 #include "datapath/port.h"
+#include "datapath/meter.h"
 #include "datapath/private.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
@@ -49,6 +50,7 @@ dp_create(enum dp_mode mode, struct dp **dpp)
     dp->mode = mode;
     ovs_list_init(&dp->bridges);
     dp->tables = dp_tables_create();
+    dp->meters = dp_meters_create();
     pthread_mutex_init(&dp->epoch_mutex, NULL);
     pthread_cond_init(&dp->epoch_cond, NULL);
     dp_workers_init(dp);
@@ -70,6 +72,7 @@ dp_destroy(struct dp *dp)
     /* Flows that are being freed still know the tables. */
     ovsrcu_barrier();
     dp_tables_destroy(dp->tables);
+    dp_meters_destroy(dp->meters);
     latch_destroy(&dp->latch);
     pthread_cond_destroy(&dp->epoch_cond);
     pthread_mutex_destroy(&dp->epoch_mutex);

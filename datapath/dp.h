@@ -209,6 +209,9 @@ struct dp_flow_attr {
 
 /* Returns DP_FLOW_NONE when the table of flows is full. */
 uint32_t dp_flow_alloc(struct dp *, const struct dp_flow_attr *);
+/* Replaces the parameters of a flow that no program has been able to see. */
+void dp_flow_write(struct dp *, uint32_t flow, const void *params,
+                   size_t params_size);
 /* Deferred until no worker can hold 'flow'. */
 void dp_flow_free(struct dp *, uint32_t flow);
 
@@ -226,6 +229,45 @@ void dp_counters_read(const struct dp *, uint32_t counters,
 /* For packets the slow path handled. */
 void dp_counters_add(struct dp *, uint32_t counters, uint64_t packets,
                      uint64_t bytes);
+
+/* Meters: numbers of the whole datapath.  They take effect at once, also for
+ * packets of a burst that is under way. */
+
+enum { DP_MAX_METERS = 65536, DP_MAX_METER_BANDS = 8 };
+#define DP_METER_NONE UINT32_MAX
+
+struct dp_meter_band {
+    uint32_t rate;                  /* Packets or kilobits a second. */
+    uint32_t burst;                 /* Packets or kilobits; 0: one second's. */
+    uint8_t prec_level;             /* 0: drops; else raises the drop
+                                     * precedence of IP by so much. */
+};
+
+struct dp_meter_attr {
+    bool per_packet;                /* Rates are packets, else kilobits. */
+    uint32_t n_bands;               /* At most DP_MAX_METER_BANDS. */
+    struct dp_meter_band bands[DP_MAX_METER_BANDS];
+};
+
+/* Sets '*meter', or makes one if that is DP_METER_NONE, with full buckets
+ * and its counts at 0.  -EDOM: a rate is 0; -ENOSPC: too many meters. */
+int dp_meter_set(struct dp *, uint32_t *meter, const struct dp_meter_attr *);
+/* Workers that still name it let packets pass. */
+void dp_meter_del(struct dp *, uint32_t meter);
+
+struct dp_meter_counts {
+    uint64_t packets, bytes;        /* That came to it. */
+    uint32_t n_bands;
+    struct {
+        uint64_t packets, bytes;    /* That the band acted on. */
+    } bands[DP_MAX_METER_BANDS];
+};
+/* Sum over workers.  -ENOENT. */
+int dp_meter_get(const struct dp *, uint32_t meter,
+                 struct dp_meter_counts *);
+/* For the main thread: counts a packet of 'size' bytes; false if it is to be
+ * dropped. */
+bool dp_meter_admit(struct dp *, uint32_t meter, uint32_t size);
 
 /* Per-table lookups and matches of a bridge (OpenFlow table stats). */
 void dp_table_counts(const struct dp_bridge *, uint8_t table_id,

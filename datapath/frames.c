@@ -259,6 +259,22 @@ dp_frames_exit(struct dp_ctx *ctx)
     dp_aset_clear(&cold->running);
 }
 
+void
+dp_frames_end_copy(struct dp_ctx *ctx)
+{
+    struct dp_cold *cold = ctx->cold;
+
+    while (cold->n_frames
+           && cold->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
+        cold->n_frames--;
+    }
+    if (!cold->n_frames
+        || cold->frames[cold->n_frames - 1].kind == DP_FRAME_CLONE) {
+        dp_aset_clear(&cold->aset);
+        dp_aset_clear(&cold->running);
+    }
+}
+
 bool
 dp_count_lookup(struct dp_ctx *ctx)
 {

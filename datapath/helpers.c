@@ -7,6 +7,7 @@
 #include <string.h>
 #include "datapath/bridge.h"
 #include "datapath/ctx.h"
+#include "datapath/meter.h"
 #include "datapath/private.h"
 #include "datapath/run.h"
 #include "datapath/upcall.h"
@@ -170,6 +171,42 @@ HELPER(group)
         return DP_SLOT_END;
     }
     return dp_group_fn_(ctx, r2, r3);
+}
+
+/* Raises the drop precedence, which the assured forwarding classes of DSCP
+ * have (RFC 2597), to at most 3. */
+static void
+remark(struct dp_ctx *ctx, int levels)
+{
+    union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    int class = nw.nw_tos >> 5, precedence = nw.nw_tos >> 3 & 3;
+    union dp_key_eth eth;
+
+    memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
+    if (dl_type_is_ip_any(eth.dl_type) && class >= 1 && class <= 4
+        && precedence && !(nw.nw_tos & 4)) {
+        nw.nw_tos &= ~(3 << 3);
+        nw.nw_tos |= MIN(precedence + levels, 3) << 3;
+        ctx->key[DP_KEY_NW] = nw.word;
+        ctx->dirty |= (eth.dl_type == htons(ETH_TYPE_IP)
+                       ? DP_DIRTY_IPV4 : DP_DIRTY_IPV6);
+    }
+}
+
+HELPER(meter)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    struct dp_worker *worker = ctx->cold->worker;
+    int result = dp_meter_run(worker, r2, ctx->packet_size, worker->now_us);
+
+    if (result == DP_METER_DROP) {
+        dp_ctx_drop(ctx, DP_DROP_METER);
+        dp_frames_end_copy(ctx);
+        return 1;
+    } else if (result) {
+        remark(ctx, result);
+    }
+    return 0;
 }
 
 HELPER(drop)

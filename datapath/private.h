@@ -17,6 +17,7 @@
 #include "latch.h"
 #include "openvswitch/list.h"
 
+struct dp_meters;
 struct dp_tables;
 struct dp_worker;
 
@@ -36,6 +37,7 @@ struct dp {
 
     struct ovs_list bridges;    /* Contains "struct dp_bridge"s. */
     struct dp_tables *tables;   /* Flows and counters. */
+    struct dp_meters *meters;
 
     unsigned max_threads;       /* At a time. */
     unsigned max_workers;       /* Numbers, the main thread's included. */

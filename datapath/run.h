@@ -182,6 +182,9 @@ bool dp_frame_push(struct dp_ctx *, uint32_t slot);
 bool dp_frame_push_clone(struct dp_ctx *, uint32_t slot);
 uint32_t dp_frames_end(struct dp_ctx *);
 void dp_frames_exit(struct dp_ctx *);
+/* Drops what is pending for this copy of the packet: up to the clone or the
+ * bucket that it is in. */
+void dp_frames_end_copy(struct dp_ctx *);
 bool dp_resubmit(struct dp_ctx *, uint32_t in_port, uint8_t table_id);
 /* The lookup that a resubmit has started is over. */
 void dp_resubmit_done(struct dp_ctx *);

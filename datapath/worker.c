@@ -99,7 +99,8 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
                                                memory_order_acquire);
     worker->ctx.slots = atomic_load_explicit(&bridge->slots,
                                              memory_order_acquire);
-    worker->now_ms = time_msec();
+    worker->now_us = time_usec();
+    worker->now_ms = worker->now_us / 1000;
     worker->relatch = false;
 }
 

@@ -79,6 +79,7 @@ struct dp_worker {
 
     long long int now_ms;       /* Of this burst. */
     bool relatch;               /* Latch again before the next packet. */
+    uint64_t now_us;
     struct dp_txq *dirty;       /* Queues with packets to send. */
 
     /* Totals (dp_get_totals()); this worker writes. */

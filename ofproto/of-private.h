@@ -101,6 +101,15 @@ void of_group_dealloc(struct ofgroup *);
 enum ofperr of_group_get_stats(const struct ofgroup *,
                                struct ofputil_group_stats *);
 
+/* meter.c. */
+void of_meter_get_features(const struct ofproto *,
+                           struct ofputil_meter_features *);
+enum ofperr of_meter_set(struct ofproto *, ofproto_meter_id *,
+                         struct ofputil_meter_config *);
+enum ofperr of_meter_get(const struct ofproto *, ofproto_meter_id,
+                         struct ofputil_meter_stats *, uint16_t n_bands);
+void of_meter_del(struct ofproto *, ofproto_meter_id);
+
 /* provider.c. */
 void of_get_datapath_cap(const char *type, struct smap *caps);
 

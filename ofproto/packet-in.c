@@ -42,11 +42,25 @@ compose(const struct of_packet_in *in)
     return am;
 }
 
+bool
+of_packet_in_admit(const struct of_bridge *bridge, uint32_t meter,
+                   size_t size)
+{
+    if (meter == DP_METER_NONE) {
+        meter = bridge->dpif.up.controller_meter_id;
+    }
+    return meter == DP_METER_NONE || dp_meter_admit(of_dp, meter, size);
+}
+
 void
 of_packet_in_send(struct of_bridge *bridge, const struct of_packet_in *in)
 {
-    struct ofproto_async_msg *am = compose(in);
+    struct ofproto_async_msg *am;
 
+    if (!of_packet_in_admit(bridge, in->meter, dp_packet_size(in->packet))) {
+        return;
+    }
+    am = compose(in);
     connmgr_send_async_msg(bridge->dpif.up.connmgr, am);
     ofproto_async_msg_free(am);
 }
@@ -77,6 +91,7 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         .flow = upcall->flow,
         .table_id = upcall->table_id,
         .cookie = htonll(upcall->cookie),
+        .meter = DP_METER_NONE,
     };
 
     if (block) {
@@ -84,6 +99,7 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         in.reason = block->reason;
         in.controller_id = block->controller_id;
         in.max_len = block->max_len;
+        in.meter = block->meter;
         in.userdata = block->userdata;
         in.userdata_len = block->userdata_len;
     } else {
@@ -112,6 +128,7 @@ miss_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         .reason = OFPR_IMPLICIT_MISS,
         .table_id = upcall->table_id,
         .max_len = UINT16_MAX,
+        .meter = DP_METER_NONE,
     };
 
     of_packet_in_send(of_bridge_of_dp(upcall->bridge), &in);
@@ -128,6 +145,7 @@ invalid_ttl_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         .table_id = upcall->table_id,
         .cookie = htonll(upcall->cookie),
         .max_len = UINT16_MAX,
+        .meter = DP_METER_NONE,
     };
 
     of_packet_in_send(of_bridge_of_dp(upcall->bridge), &in);

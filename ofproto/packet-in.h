@@ -7,6 +7,7 @@
 #ifndef OFPROTO_PACKET_IN_H
 #define OFPROTO_PACKET_IN_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "openflow/openflow-common.h"
@@ -26,6 +27,8 @@ struct of_controller_block {
     uint8_t output;             /* 1: by output:controller, which in an action
                                  * set gives the reason OFPR_ACTION_SET. */
     uint16_t userdata_len;
+    uint32_t meter;             /* The action's own, or DP_METER_NONE: the
+                                 * bridge's `controller' meter, if any. */
     uint8_t userdata[];
 };
 
@@ -38,11 +41,16 @@ struct of_packet_in {
     ovs_be64 cookie;            /* OVS_BE64_MAX if there is no flow. */
     uint16_t controller_id;
     uint16_t max_len;
+    uint32_t meter;             /* As in struct of_controller_block. */
     const uint8_t *userdata;
     size_t userdata_len;
 };
 
-/* Copies what it needs. */
+/* Whether the meter lets a packet of 'size' bytes go to the controller. */
+bool of_packet_in_admit(const struct of_bridge *, uint32_t meter,
+                        size_t size);
+
+/* Unless the meter drops it.  Copies what it needs. */
 void of_packet_in_send(struct of_bridge *, const struct of_packet_in *);
 
 /* Takes the datapath's upcalls; after dp_create(). */

@@ -224,6 +224,11 @@ const struct ofproto_class ofproto_dpif_class = {
     .group_dealloc = of_group_dealloc,
     .group_get_stats = of_group_get_stats,
 
+    .meter_get_features = of_meter_get_features,
+    .meter_set = of_meter_set,
+    .meter_get = of_meter_get,
+    .meter_del = of_meter_del,
+
     .get_datapath_version = get_datapath_version,
     .get_datapath_cap = of_get_datapath_cap,
 };

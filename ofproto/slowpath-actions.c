@@ -54,6 +54,21 @@ run_GROUP(struct slow_ctx *ctx, const struct ofpact *a)
 }
 
 static bool
+run_METER(struct slow_ctx *ctx, const struct ofpact *a)
+{
+    uint32_t meter = ofpact_get_METER(a)->provider_meter_id;
+
+    /* A trace explains, and counts nothing. */
+    if (ctx->in->trace
+        || dp_meter_admit(of_dp, meter, dp_packet_size(ctx->packet))) {
+        return true;
+    }
+    ctx->drop = DP_DROP_METER;
+    ctx->exit = true;
+    return false;
+}
+
+static bool
 run_ENQUEUE(struct slow_ctx *ctx, const struct ofpact *a)
 {
     const struct ofpact_enqueue *enqueue = ofpact_get_ENQUEUE(a);
@@ -434,6 +449,7 @@ run_nothing(struct slow_ctx *ctx OVS_UNUSED,
 static action_fn *const action_fns[N_OFPACTS] = {
     OFPACT(OUTPUT),
     OFPACT(GROUP),
+    OFPACT(METER),
     OFPACT(CONTROLLER),
     OFPACT(ENQUEUE),
     OFPACT(OUTPUT_REG),
@@ -560,9 +576,7 @@ of_slow_check(const struct ofpact *ofpacts, size_t ofpacts_len)
     OFPACT_FOR_EACH (a, ofpacts, ofpacts_len) {
         if ((size_t) a->type >= N_OFPACTS || !action_fns[a->type]
             || (a->type == OFPACT_CONTROLLER
-                && (ofpact_get_CONTROLLER(a)->pause
-                    || ofpact_get_CONTROLLER(a)->provider_meter_id
-                    != UINT32_MAX))
+                && ofpact_get_CONTROLLER(a)->pause)
             || (a->type == OFPACT_RESUBMIT
                 && ofpact_get_RESUBMIT(a)->with_ct_orig)) {
             return OFPERR_OFPBAC_BAD_TYPE;

@@ -13,6 +13,7 @@
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
+#include "ofproto/packet-in.h"
 
 struct effect_ops {
     bool leaves;            /* Sends something; else changes the switch. */
@@ -64,7 +65,10 @@ format_OUTPUT(const struct of_slow_effect *e, struct ds *s)
 static void
 run_PACKET_IN(struct of_bridge *bridge, struct of_slow_effect *e)
 {
-    connmgr_send_async_msg(bridge->dpif.up.connmgr, e->packet_in);
+    if (of_packet_in_admit(bridge, e->meter,
+                           e->packet_in->pin.up.base.packet_len)) {
+        connmgr_send_async_msg(bridge->dpif.up.connmgr, e->packet_in);
+    }
 }
 
 static void

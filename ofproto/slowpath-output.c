@@ -269,6 +269,7 @@ slow_controller(struct slow_ctx *ctx, enum ofp_packet_in_reason reason,
 {
     struct ofproto_async_msg *am = xzalloc(sizeof *am);
     struct ofputil_packet_in *pin = &am->pin.up.base;
+    struct of_slow_effect *e;
 
     /* What a table-miss rule sends is an explicit miss (OpenFlow 1.3, 5.4);
      * for older versions the codec turns that back. */
@@ -292,7 +293,9 @@ slow_controller(struct slow_ctx *ctx, enum ofp_packet_in_reason reason,
     }
     flow_get_metadata(&ctx->flow, &pin->flow_metadata);
 
-    slow_effect_add(ctx->out, OF_SLOW_PACKET_IN)->packet_in = am;
+    e = slow_effect_add(ctx->out, OF_SLOW_PACKET_IN);
+    e->packet_in = am;
+    e->meter = oc->provider_meter_id;
     ctx->out->n_packet_ins++;
     slow_trace(ctx, "to controller %"PRIu16, oc->controller_id);
 }
@@ -304,6 +307,7 @@ slow_controller_id(struct slow_ctx *ctx, enum ofp_packet_in_reason reason,
     const struct ofpact_controller oc = {
         .max_len = UINT16_MAX,
         .controller_id = controller_id,
+        .provider_meter_id = DP_METER_NONE,
     };
 
     slow_controller(ctx, reason, &oc);

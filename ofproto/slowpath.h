@@ -83,6 +83,7 @@ enum of_slow_effect_kind {
 struct of_slow_effect {
     struct ovs_list node;           /* In struct of_slow_out's 'effects'. */
     enum of_slow_effect_kind kind;
+    uint32_t meter;                 /* PACKET_IN: of_packet_in_admit(). */
     union {
         struct {                    /* OUTPUT. */
             ofp_port_t port;

@@ -67,7 +67,7 @@ void
 of_plan_init(struct of_plan *p)
 {
     p->parse = OF_PARSE_NONE;
-    p->in_set = false;
+    p->in_set = p->late = false;
     ofpbuf_use_stub(&p->shape, p->shape_stub, sizeof p->shape_stub);
     ofpbuf_use_stub(&p->params, p->params_stub, sizeof p->params_stub);
 }

@@ -41,6 +41,7 @@ struct of_plan {
     struct ofpbuf params;       /* The block; size a multiple of 8. */
     enum of_parse_level parse;  /* What PARSE must fill for it. */
     bool in_set;                /* Inside write_actions. */
+    bool late;                  /* Parameters change until insertion. */
     uint64_t shape_stub[16];    /* What short lists need. */
     uint64_t params_stub[32];
 };

@@ -166,6 +166,31 @@ const struct of_action_ops of_act_group = {
     .plan = group_plan, .emit = group_emit
 };
 
+/* meter.  libofproto writes the provider's number into a rule's actions after
+ * it was constructed. */
+
+static void
+meter_plan(struct of_plan *p, const struct ofpact *a)
+{
+    uint32_t meter = ofpact_get_METER(a)->provider_meter_id;
+
+    p->late = true;
+    of_plan_need(p, OF_PARSE_L3);
+    of_plan_param(p, &meter, sizeof meter);
+}
+
+static void
+meter_emit(struct of_gen *g, const struct ofpact *a)
+{
+    vm_emit_ld(&g->e, 4, VM_R2, VM_R7, of_gen_param(g, 4));
+    of_gen_call(g, DP_HELPER_METER);
+    emit_check_r0(g);
+}
+
+const struct of_action_ops of_act_meter = {
+    .plan = meter_plan, .emit = meter_emit
+};
+
 /* clone: the nested list runs with all that it may change saved; END
  * restores it and goes on with the rest. */
 
@@ -236,6 +261,7 @@ dec_ttl_plan(struct of_plan *p, const struct ofpact *a)
                 .max_len = UINT16_MAX,
                 .controller_id = ids->cnt_ids[i],
                 .reason = OFPR_INVALID_TTL,
+                .meter = DP_METER_NONE,
             };
 
             of_plan_controller(p, &block, NULL);

@@ -71,7 +71,10 @@ controller_plan(struct of_plan *p, const struct ofpact *a)
         .controller_id = c->controller_id,
         .reason = c->reason,
         .userdata_len = c->userdata_len,
+        .meter = c->provider_meter_id,
     };
+
+    p->late |= c->meter_id != NX_CTLR_NO_METER; /* As for meter. */
 
     of_plan_controller(p, &block, c->userdata);
 }
@@ -134,6 +137,7 @@ output_plan(struct of_plan *p, const struct ofpact *a)
             .max_len = output->max_len,
             .reason = OFPR_ACTION,
             .output = 1,
+            .meter = DP_METER_NONE,
         };
 
         of_plan_controller(p, &block, NULL);

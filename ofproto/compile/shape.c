@@ -204,9 +204,23 @@ of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
     code->params_size = plan.params.size;
     code->params = xmemdup(plan.params.data, plan.params.size);
     code->parse = plan.parse;
+    code->late = plan.late;
     of_plan_uninit(&plan);
     *codep = code;
     return 0;
+}
+
+void
+of_code_renew(struct of_code *code, const struct ofpact *ofpacts, size_t len,
+              enum of_code_kind kind)
+{
+    struct of_plan plan;
+
+    of_plan_init(&plan);
+    ovs_assert(!of_plan_list(&plan, ofpacts, len, kind)
+               && plan.params.size == code->params_size);
+    memcpy(code->params, plan.params.data, code->params_size);
+    of_plan_uninit(&plan);
 }
 
 void

@@ -58,7 +58,12 @@ struct of_code {
     uint64_t *params;           /* Owned. */
     size_t params_size;         /* Bytes, a multiple of 8, not 0. */
     enum of_parse_level parse;
+    bool late;                  /* Parameters change until insertion. */
 };
+
+/* Takes the parameters of 'ofpacts', which the code was made of, anew. */
+void of_code_renew(struct of_code *, const struct ofpact *, size_t len,
+                   enum of_code_kind);
 
 /* The slot in which a packet that matched starts. */
 static inline uint32_t

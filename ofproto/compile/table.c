@@ -367,13 +367,23 @@ of_entry_destruct(struct of_entry *e)
     of_code_unref(e->code);
 }
 
-/* If the rule's table, cookie or counters have been replaced since construct,
+/* What libofproto has written into the rule's actions since construct.  And
+ * if the rule's table, cookie or counters have been replaced since construct,
  * the flow's block is made anew.  Should there be no room (for the moment
  * between this allocation and the free) it stays as it is, which shows only
  * in drop/show and in counters of a rule that is being replaced. */
 static void
 refresh_flow(struct of_entry *e)
 {
+    const struct rule_actions *actions = rule_get_actions(e->rule);
+
+    if (e->code->late) {
+        of_code_renew(e->code, actions->ofpacts, actions->ofpacts_len,
+                      OF_CODE_RULE);
+        dp_flow_write(of_compile_dp, e->flow, e->code->params,
+                      e->code->params_size);
+    }
+
     if (e->flow_cookie != ntohll(e->rule->flow_cookie)
         || e->flow_counters != e->counters
         || e->flow_table != e->rule->table_id) {

@@ -319,8 +319,6 @@ check 'in the column' wait_until 5 sh -c \
 
 ## What is refused
 
-refuses 'a meter' OFPMMFC_INVALID_METER ofctl -OOpenFlow13 add-meter br0 \
-    'meter=1,kbps,band=type=drop,rate=1'
 refuses 'an output to a group' OFPBAC_BAD_OUT_GROUP ofctl -OOpenFlow13 \
     add-flow br0 actions=group:1
 

@@ -601,8 +601,9 @@ is_left_to_random(int type, const struct of_action_ops *ops)
 static void
 test_coverage(void **state)
 {
-    /* Groups are libofproto's: tests/system/of-groups.sh. */
-    uses[OFPACT_GROUP] = UINT_MAX;
+    /* libofproto knows groups and meters: tests/system/of-groups.sh,
+     * of-meters.sh. */
+    uses[OFPACT_GROUP] = uses[OFPACT_METER] = UINT_MAX;
 #define OF_ACTION(ID, OPS, KIND)                                        \
     if (!is_left_to_random(OFPACT_##ID, &of_act_##OPS)                  \
         && uses[OFPACT_##ID] < 10) {                                       \
