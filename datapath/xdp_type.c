@@ -34,7 +34,8 @@ static const struct vm_ctx_member members[] = {
 
 static const struct vm_helper helpers[] = {
     HELPER(trace_printk, "trace_printk", xdp_trace_printk,
-           ARGS(VM_ARG_MEM, VM_ARG_SIZE)),
+           ARGS(VM_ARG_MEM, VM_ARG_SIZE, VM_ARG_OPTIONAL, VM_ARG_OPTIONAL,
+                VM_ARG_OPTIONAL)),
     HELPER(redirect, "redirect", xdp_redirect,
            ARGS(VM_ARG_ANY, VM_ARG_ANY)),
     HELPER(perf_event_output, "perf_event_output", xdp_perf_event_output,

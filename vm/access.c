@@ -402,6 +402,7 @@ check_arg(struct vm_access *a, const struct vm_helper *helper, int i,
     case VM_ARG_NONE:
     case VM_ARG_ANY:
     case VM_ARG_ADDRESS:
+    case VM_ARG_OPTIONAL:
     case VM_ARG_SIZE_OR_ZERO:
     case VM_ARG_CONST_SIZE:
         return true;

@@ -108,6 +108,8 @@ enum vm_arg_kind {
     VM_ARG_NONE,                /* Not an argument; ends the list. */
     VM_ARG_ANY,                 /* Any initialised scalar. */
     VM_ARG_ADDRESS,             /* Any initialised value, pointers too. */
+    VM_ARG_OPTIONAL,            /* Whatever the register holds, even if
+                                 * nothing has written it. */
     VM_ARG_CTX,                 /* The context, as the program got it. */
     VM_ARG_MAP,                 /* A map, known at load, with the abilities
                                  * of vm_helper.map_caps. */

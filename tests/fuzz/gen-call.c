@@ -117,6 +117,7 @@ argument(struct gen *g, struct args *a, int i)
 
     switch (a->helper->args[i]) {
     case VM_ARG_ANY:
+    case VM_ARG_OPTIONAL:
         from = gen_find(g, G_NUM);
         if (from > VM_R5 && rng_below(&g->rng, 2)
             && a->helper->id < VM_HELPER_RINGBUF_OUTPUT) {

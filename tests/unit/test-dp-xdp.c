@@ -196,6 +196,8 @@ static const struct row {
     /* Traces. */
     { "trace_printk", FORMAT(D_NL) "r3 = -5\ncall trace_printk\nexit\n", 7,
       0, false },
+    { "trace_printk, unset", FORMAT("0x6968") "call trace_printk\nexit\n", 2,
+      0, false },
     { "trace_printk, three", FORMAT(THREE) "r3 = -5\nr4 = -1\nr5 = 255\n"
       "call trace_printk\nexit\n", 14, 0, false },
     { "trace_printk, not ended", FORMAT(NO_END) "r3 = 0\n"

@@ -140,12 +140,16 @@ check_arg(struct verifier *v, int regno, struct call *c)
     const struct vreg *r;
     int error;
 
+    if (kind == VM_ARG_OPTIONAL) {
+        return 0;
+    }
     r = vf_read(v, regno, &error);
     if (!r) {
         return error;
     }
     switch (kind) {
     case VM_ARG_ADDRESS:
+    case VM_ARG_OPTIONAL:
         return 0;
     case VM_ARG_ANY:
     case VM_ARG_SIZE:
