@@ -5,7 +5,7 @@
  * (tests/fuzz/states.h) and do the same on every engine (tests/fuzz/try.h).
  *
  *   fuzz [--seed=N] [--count=N | --secs=N] [--kind=xdp|bvs] [--inputs=N]
- *        [--census=N] [--keep-going] [--one]
+ *        [--census=N] [--keep-going] [--one] [--no-shrink]
  *
  * Program number i of seed s is the same everywhere; --seed=S --count=1
  * repeats the one that a failure names.  --census=N fails if an instruction,
@@ -26,7 +26,7 @@ struct options {
     uint64_t seed, count, least;
     uint32_t secs, inputs;
     int kind;                   /* -1: both. */
-    bool keep_going, one;
+    bool keep_going, one, no_shrink;
 };
 
 static double
@@ -50,6 +50,7 @@ parse(int argc, char **argv, struct options *o)
         { "census", required_argument, NULL, 'n' },
         { "keep-going", no_argument, NULL, 'g' },
         { "one", no_argument, NULL, '1' },
+        { "no-shrink", no_argument, NULL, 'S' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -77,6 +78,9 @@ parse(int argc, char **argv, struct options *o)
         case 'g':
             o->keep_going = true;
             break;
+        case 'S':
+            o->no_shrink = true;
+            break;
         case '1':
             o->one = true;
             break;
@@ -88,12 +92,15 @@ parse(int argc, char **argv, struct options *o)
 
 static void
 report(struct fuzz_world *w, struct fuzz_program *p, uint64_t seed,
-       struct outcome *o)
+       struct outcome *o, bool shrink)
 {
     printf("%s: program of --seed=%"PRIu64" --count=1 (type %s), input "
            "%"PRIu64": %s\n", verdict_name(o->verdict), seed, w->type.name,
            o->input, o->why);
     fflush(stdout);
+    if (!shrink) {
+        return;
+    }
     fuzz_shrink(w, p, seed, 1, o);
     printf("the smallest that fails so: %s\n", o->why);
     fuzz_print(w, p);
@@ -120,7 +127,7 @@ one(const struct options *opts, struct fuzz_world *worlds[], uint64_t seed,
         return true;
     }
     if (verdict_is_failure(o.verdict)) {
-        report(w, &p, seed, &o);
+        report(w, &p, seed, &o, !opts->no_shrink);
         return opts->keep_going;
     }
     return true;

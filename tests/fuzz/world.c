@@ -108,6 +108,8 @@ load_target(struct fuzz_world *w, const char *text,
 
 /* -- Life -- */
 
+static void fill_map(struct vm_map *, uint32_t like, uint64_t seed);
+
 static struct vm_map *
 make_map(struct fuzz_world *w, uint32_t i)
 {
@@ -178,6 +180,7 @@ fuzz_world_create(enum fuzz_kind kind, const struct vm_backend *backend)
     w->ctx = kind == FUZZ_XDP ? (void *) w->xdp : w->bvs;
     fuzz_type_init(w);
     make_maps(w);
+    fill_map(w->maps[FUZZ_M_rodata], FUZZ_M_rodata, 0);
     make_versioned(w);
     for (uint32_t i = 0; i < 5; i++) {
         w->targets[i] = load_target(w, target_texts[kind][i], NULL);

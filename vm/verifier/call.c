@@ -42,6 +42,9 @@ check_map_arg(struct verifier *v, int regno, struct call *c)
         return vf_reject(v, VF_ARG_NULL, regno);
     } else if ((r->map->ops->caps & need) != need) {
         return vf_reject(v, VF_ARG_MAP_KIND, regno);
+    } else if (need & (VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE)
+               && r->map->flags & VM_MF_RDONLY_PROG) {
+        return vf_reject(v, VF_READ_ONLY, regno);
     }
     c->map = r->map;
     c->map_index = r->map_index;

@@ -281,14 +281,14 @@ live_load(struct vlive *live, const struct vm_insn *insn, struct vfp fp,
     use(live, insn->src, true);
 }
 
-/* A number stored outside of the stack is only checked where a context
- * member has a range. */
+/* A number stored outside of the function's stack matters ('elsewhere') where
+ * a context member has a range, and where it may be a caller's stack. */
 static void
 live_store(struct vlive *live, const struct vm_insn *insn, struct vfp fp,
-           int size, bool ranged_ctx)
+           int size, bool elsewhere)
 {
     uint64_t slots = slots_touched(fp, insn->off, size);
-    bool precise = slots ? live->slots_precise & slots : ranged_ctx;
+    bool precise = slots ? live->slots_precise & slots : elsewhere;
 
     if (fp.kind == VFP_CONST && size == 8
         && !((fp.off + insn->off) & 7)) {
@@ -372,7 +372,8 @@ live_transfer(struct vlive *live, const struct vcfg *cfg, uint32_t pc,
         break;
     case VM_F_ST:
     case VM_F_STX:
-        live_store(live, insn, cfg->fp[pc][insn->dst], size, ranged_ctx);
+        live_store(live, insn, cfg->fp[pc][insn->dst], size,
+                   ranged_ctx || pc >= cfg->prog->subprogs[0].end);
         break;
     case VM_F_ATOMIC:
     case VM_F_FETCH:
