@@ -201,6 +201,12 @@ dp_bridge_name(const struct dp_bridge *bridge)
     return bridge->name;
 }
 
+void
+dp_bridge_set_in_turn(struct dp_bridge *bridge)
+{
+    atomic_store_explicit(&bridge->in_turn, true, memory_order_relaxed);
+}
+
 struct dp_bridge_conf *
 dp_bridge_conf(struct dp_bridge *bridge)
 {

@@ -13,6 +13,7 @@
 #define DATAPATH_BRIDGE_H 1
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "datapath/counters.h"
 #include "datapath/dp.h"
@@ -42,6 +43,7 @@ struct dp_bridge {
     void *aux;
 
     _Atomic uint64_t version;
+    _Atomic bool in_turn;       /* Packets run one after the other. */
     struct vm_slots *_Atomic slots;
     struct dp_port_table *_Atomic ports;
     struct dp_bridge_conf conf;

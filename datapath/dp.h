@@ -121,6 +121,9 @@ void dp_bridge_destroy(struct dp_bridge *);
 void *dp_bridge_aux(const struct dp_bridge *);
 const char *dp_bridge_name(const struct dp_bridge *);
 struct dp_bridge_conf *dp_bridge_conf(struct dp_bridge *);
+/* From now on each packet starts when the one before it has ended, because
+ * what one does decides what happens to the next (learn).  Any thread. */
+void dp_bridge_set_in_turn(struct dp_bridge *);
 
 /* Slot pages: DP_N_SLOTS programs, all null at first.  A page holds a
  * reference to each of its programs; dp_slots_set() takes one, and gives
@@ -345,7 +348,8 @@ void dp_ctx_reparse(struct dp_ctx *);
 uint32_t dp_ctx_packet_len(struct dp_ctx *);
 /* Ends the packet without any output. */
 void dp_ctx_fatal(struct dp_ctx *, enum dp_drop_reason);
-/* This worker's next packet meets the version that is published then. */
+/* This worker's next packet meets the version that is published then, if the
+ * bridge's packets run in turn. */
 void dp_ctx_relatch(struct dp_ctx *);
 /* To any port number, also reserved ones; at most 'max_len' bytes (0: all). */
 void dp_ctx_output_any(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);

@@ -52,7 +52,16 @@ static struct dp_save *
 save_packet(struct dp_ctx *ctx)
 {
     struct dp_cold *cold = ctx->cold;
-    struct dp_save *save = &cold->saves[cold->n_saves++];
+    struct dp_save *save;
+
+    /* packet-path exception: made once, for as many as ever were needed. */
+    if (!cold->saves) {
+        cold->saves = xcalloc(DP_MAX_FRAMES, sizeof *cold->saves);
+    }
+    if (!cold->saves[cold->n_saves]) {
+        cold->saves[cold->n_saves] = xzalloc(sizeof *save);
+    }
+    save = cold->saves[cold->n_saves++];
 
     save->buf = cold->buf;
     save->ctx = *ctx;
@@ -74,10 +83,12 @@ static const struct dp_save *
 restore_packet(struct dp_ctx *ctx)
 {
     struct dp_cold *cold = ctx->cold;
-    const struct dp_save *save = &cold->saves[cold->n_saves - 1];
+    const struct dp_save *save = cold->saves[cold->n_saves - 1];
     uint16_t resubmits = ctx->resubmits;
+    struct vm_turn turn = ctx->turn;    /* The engine's, of now. */
 
     *ctx = save->ctx;
+    ctx->turn = turn;
     ctx->resubmits = resubmits;         /* Counted over the whole packet. */
     cold->nd_base = save->nd_base;
     dp_base_clear(&cold->base);
@@ -96,7 +107,7 @@ restore_packet(struct dp_ctx *ctx)
 static void
 pop_save(struct dp_cold *cold)
 {
-    struct dp_save *save = &cold->saves[--cold->n_saves];
+    struct dp_save *save = cold->saves[--cold->n_saves];
 
     cold->bufs[save->buf].n_saves--;
     /* packet-path exception: see save_packet(). */

@@ -150,7 +150,7 @@ dp_ctx_queue_upcall(struct dp_ctx *ctx, struct dp_upcall_node *node)
                                    sizeof *cold->upcalls);
     }
     cold->upcalls[cold->n_upcalls++] = node;
-    cold->upcalls_pending[node->up.kind]++;
+    cold->worker->upcalls_pending[node->up.kind]++;
     return true;
 }
 
@@ -170,12 +170,12 @@ dp_ctx_upcall(struct dp_ctx *ctx, enum dp_upcall_kind kind,
 /* Life of a packet. */
 
 static void
-run_init(struct dp_worker *worker, struct dp_bridge *bridge,
+run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
          struct dp_packet *packet, uint32_t in_port)
 {
     const uint64_t unset = (uint64_t) OFPP_UNSET << 32;
-    struct dp_ctx *ctx = &worker->ctx;
-    struct dp_cold *cold = &worker->cold;
+    struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+    struct dp_cold *cold = dp_worker_cold(worker, i);
 
     cold->worker = worker;
     cold->bridge = bridge;
@@ -198,10 +198,11 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge,
     dp_aset_clear(&cold->aset);
     dp_aset_clear(&cold->running);
     cold->in_action_set = false;
-    memset(cold->upcalls_pending, 0, sizeof cold->upcalls_pending);
     cold->buf = dp_run_add_buf(cold, packet);
 
     dp_packet_reset_offsets(packet);
+    ctx->slots = worker->slots;
+    ctx->version = worker->version;
     ctx->cold = cold;
     ctx->conf = &bridge->conf;
     ctx->packet = packet;
@@ -230,17 +231,17 @@ run_finish(struct dp_ctx *ctx)
 
     if (cold->fatal) {
         dp_outputs_cancel(cold);
-        dp_upcalls_cancel(worker);
+        dp_upcalls_cancel(cold);
         while (cold->n_saves) {
             /* packet-path exception: see dp_frame_push_clone(). */
-            free(cold->saves[--cold->n_saves].stack);
+            free(cold->saves[--cold->n_saves]->stack);
         }
     }
     ofpbuf_clear(&cold->stack);
     dp_base_clear(&cold->base);
     output = cold->n_outs > 0;
     dp_outputs_send(cold);
-    if (dp_upcalls_push(worker, output)) {
+    if (dp_upcalls_push(cold, output)) {
         return;
     }
     if (output) {
@@ -252,34 +253,53 @@ run_finish(struct dp_ctx *ctx)
     }
 }
 
-void
-dp_run_packet(struct dp_worker *worker, struct dp_bridge *bridge,
-              struct dp_packet *packet, uint32_t in_port)
+/* Why packets of this burst do not run, or DP_DROP_NONE. */
+static enum dp_drop_reason
+obstacle(const struct dp_bridge *bridge, const struct vm_prog *parse)
 {
-    struct dp_ctx *ctx = &worker->ctx;
-    const struct vm_prog *parse = NULL;
+    return (!bridge->conf.forwarding ? DP_DROP_NOT_FORWARDING
+            : !parse ? DP_DROP_NO_PROGRAM : DP_DROP_NONE);
+}
 
-    DP_WORKER_ADD(worker, received, 1);
-    run_init(worker, bridge, packet, in_port);
-    if (ctx->slots) {
-        parse = atomic_load_explicit(&ctx->slots->prog[DP_SLOT_PARSE],
-                                     memory_order_acquire);
-    }
-    if (!bridge->conf.forwarding) {
-        dp_ctx_fatal(ctx, DP_DROP_NOT_FORWARDING);
-    } else if (ctx->packet_size < ETH_HEADER_LEN) {
-        dp_ctx_fatal(ctx, DP_DROP_RUNT);
-    } else if (!parse) {
-        dp_ctx_fatal(ctx, DP_DROP_NO_PROGRAM);
-    } else {
-        uint64_t result = vm_prog_run(parse, ctx);
+void
+dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
+             struct dp_packet **packets, unsigned n, uint32_t in_port)
+{
+    void *ctxs[NETDEV_MAX_BURST];
+    const struct vm_prog *parse;
+    enum dp_drop_reason reason;
+    unsigned n_ctxs = 0;
 
-        if (vm_fault.error) {
-            dp_ctx_fatal(ctx, DP_DROP_PROGRAM_ERROR);
-        } else if (result) {
-            /* A jump through an empty slot fell through. */
-            dp_ctx_fatal(ctx, DP_DROP_NO_PROGRAM);
+    parse = (!worker->slots ? NULL
+             : atomic_load_explicit(&worker->slots->prog[DP_SLOT_PARSE],
+                                    memory_order_acquire));
+    reason = obstacle(bridge, parse);
+    DP_WORKER_ADD(worker, received, n);
+    for (unsigned i = 0; i < n; i++) {
+        struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+
+        run_init(worker, bridge, i, packets[i], in_port);
+        ctx->turn.result = 0;
+        if (OVS_UNLIKELY(reason != DP_DROP_NONE)) {
+            dp_ctx_fatal(ctx, reason);
+        } else if (OVS_UNLIKELY(ctx->packet_size < ETH_HEADER_LEN)) {
+            dp_ctx_fatal(ctx, DP_DROP_RUNT);
+        } else {
+            ctxs[n_ctxs++] = ctx;
         }
     }
-    run_finish(ctx);
+    if (n_ctxs) {
+        vm_prog_run_burst(parse, ctxs, n_ctxs);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+
+        if (OVS_UNLIKELY(ctx->turn.result)) {
+            /* The checked interpreter has stopped the program, or a jump
+             * through an empty slot fell through. */
+            dp_ctx_fatal(ctx, ctx->turn.result == parse->type->abort_ret
+                              ? DP_DROP_PROGRAM_ERROR : DP_DROP_NO_PROGRAM);
+        }
+        run_finish(ctx);
+    }
 }

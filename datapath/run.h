@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* One packet's run through its bridge: what the helpers keep beside the
- * context (`dp_ctx.cold`).
+/* Packets' run through their bridge: what the helpers keep beside the context
+ * (`dp_ctx.cold`).
+ *
+ * Bursts: each packet of a burst has a context and a `struct dp_cold` of its
+ * own, because a program that yields lets the others run before it goes on.
+ * What packets leave behind is handed over in the order in which they came.
  *
  * Buffers: the packet starts as buffer 0.  Outputs and saved contexts refer
  * to buffers by index; a commit that would change the bytes of a buffer that
@@ -143,7 +147,6 @@ struct dp_cold {
 
     struct dp_upcall_node **upcalls;
     size_t n_upcalls, allocated_upcalls;
-    uint32_t upcalls_pending[DP_N_UPCALLS];
 
     /* What write_actions gathers, and what is being executed of it: tables
      * that the execution resubmits to write to a new set. */
@@ -152,12 +155,15 @@ struct dp_cold {
                                  * packet-ins. */
     uint32_t n_frames, n_saves;
     struct dp_frame frames[DP_MAX_FRAMES];
-    struct dp_save *saves;      /* DP_MAX_FRAMES; touched when used. */
+    struct dp_save **saves;     /* DP_MAX_FRAMES, each made when needed; null
+                                 * before the first. */
 };
 
-/* Runs 'packet' (owned) of port number 'in_port' to its end. */
-void dp_run_packet(struct dp_worker *, struct dp_bridge *,
-                   struct dp_packet *, uint32_t in_port);
+/* Runs 'n' (at most NETDEV_MAX_BURST) 'packets' (owned) of port number
+ * 'in_port' to their end, with the slots and version that the worker has
+ * latched. */
+void dp_run_burst(struct dp_worker *, struct dp_bridge *,
+                  struct dp_packet **packets, unsigned n, uint32_t in_port);
 
 /* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
  * comes later, because they are no reason while other tables follow. */

@@ -62,8 +62,9 @@ dp_upcall_build(struct dp_ctx *ctx, enum dp_upcall_kind kind,
     struct dp_upcall_node *node;
 
     /* Only this worker adds to the ring, so room that is there now is still
-     * there when the packet has ended. */
-    if (ring_count(ring) + cold->upcalls_pending[kind] >= DP_RING_SIZE) {
+     * there when the packet has ended; other packets of the burst may have
+     * upcalls pending, too. */
+    if (ring_count(ring) + worker->upcalls_pending[kind] >= DP_RING_SIZE) {
         DP_WORKER_ADD(ring, lost, 1);
         return NULL;
     }
@@ -106,9 +107,9 @@ node_free(struct dp_worker *worker, struct dp_upcall_node *node,
 }
 
 bool
-dp_upcalls_push(struct dp_worker *worker, bool output)
+dp_upcalls_push(struct dp_cold *cold, bool output)
 {
-    struct dp_cold *cold = &worker->cold;
+    struct dp_worker *worker = cold->worker;
     bool holds = false;
 
     for (size_t i = 0; i < cold->n_upcalls; i++) {
@@ -118,6 +119,7 @@ dp_upcalls_push(struct dp_worker *worker, bool output)
             node->fate = holds = true;
             DP_WORKER_ADD(worker, to_rings, 1);
         }
+        worker->upcalls_pending[node->up.kind]--;
         ring_push(&worker->rings[node->up.kind], node);
     }
     cold->n_upcalls = 0;
@@ -125,11 +127,12 @@ dp_upcalls_push(struct dp_worker *worker, bool output)
 }
 
 void
-dp_upcalls_cancel(struct dp_worker *worker)
+dp_upcalls_cancel(struct dp_cold *cold)
 {
-    struct dp_cold *cold = &worker->cold;
+    struct dp_worker *worker = cold->worker;
 
     for (size_t i = 0; i < cold->n_upcalls; i++) {
+        worker->upcalls_pending[cold->upcalls[i]->up.kind]--;
         node_free(worker, cold->upcalls[i], cold->upcalls[i]->up.packet);
     }
     cold->n_upcalls = 0;

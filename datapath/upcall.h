@@ -18,6 +18,7 @@
 #include "datapath/dp.h"
 #include "openvswitch/flow.h"
 
+struct dp_cold;
 struct dp_worker;
 
 enum { DP_RING_SIZE = 1024 };           /* Power of 2. */
@@ -45,9 +46,9 @@ struct dp_upcall_node *dp_upcall_build(struct dp_ctx *, enum dp_upcall_kind,
                                        size_t data_size);
 /* Pushes the pending upcalls of the packet that has just ended; 'output' says
  * whether it was output.  Returns true if one of them holds the packet. */
-bool dp_upcalls_push(struct dp_worker *, bool output);
+bool dp_upcalls_push(struct dp_cold *, bool output);
 /* Frees them instead. */
-void dp_upcalls_cancel(struct dp_worker *);
+void dp_upcalls_cancel(struct dp_cold *);
 /* Wakes the main thread if there is something for it. */
 void dp_upcalls_flush(struct dp_worker *);
 

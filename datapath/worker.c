@@ -5,6 +5,7 @@
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include "datapath/bridge.h"
@@ -95,10 +96,10 @@ dp_worker_flush(struct dp_worker *worker)
 static void
 latch(struct dp_worker *worker, struct dp_bridge *bridge)
 {
-    worker->ctx.version = atomic_load_explicit(&bridge->version,
-                                               memory_order_acquire);
-    worker->ctx.slots = atomic_load_explicit(&bridge->slots,
-                                             memory_order_acquire);
+    worker->version = atomic_load_explicit(&bridge->version,
+                                           memory_order_acquire);
+    worker->slots = atomic_load_explicit(&bridge->slots,
+                                         memory_order_acquire);
     worker->now_us = time_usec();
     worker->now_ms = worker->now_us / 1000;
     worker->relatch = false;
@@ -118,6 +119,26 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
                     ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
 }
 
+static void
+run(struct dp_worker *worker, struct dp_bridge *bridge,
+    struct dp_packet_batch *batch, uint32_t in_port)
+{
+    struct dp_packet *packet;
+
+    if (OVS_LIKELY(!atomic_load_explicit(&bridge->in_turn,
+                                         memory_order_relaxed))) {
+        dp_run_burst(worker, bridge, batch->packets,
+                     dp_packet_batch_size(batch), in_port);
+        return;
+    }
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        if (worker->relatch) {
+            latch(worker, bridge);
+        }
+        dp_run_burst(worker, bridge, &packet, 1, in_port);
+    }
+}
+
 static unsigned
 poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
 {
@@ -126,7 +147,7 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     uint64_t start = rte_rdtsc(), received, ran, sent;
     struct dp_packet_batch batch;
     struct dp_packet *packet;
-    unsigned n, lost;
+    unsigned i, n, lost;
     uint64_t bytes = 0;
     uint32_t flags;
 
@@ -146,7 +167,7 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     latch(worker, bridge);
     flags = dp_port_flags(port);
     DP_WORKER_ADD(worker, bufs_in, n);
-    DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, &batch) {
         bytes += dp_packet_size(packet);
         if (OVS_UNLIKELY(no_recv(packet, flags))) {
             DP_WORKER_ADD(worker, received, 1);
@@ -155,13 +176,11 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
             dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
                          0, 0, 1);
             dp_packet_delete(packet);
-            continue;
+        } else {
+            batch.packets[batch.count++] = packet;
         }
-        if (OVS_UNLIKELY(worker->relatch)) {
-            latch(worker, bridge);
-        }
-        dp_run_packet(worker, bridge, packet, port->ofp_port);
     }
+    run(worker, bridge, &batch, port->ofp_port);
     DP_PORT_ADD(port, worker->id, rx_packets, n);
     DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
     ran = rte_rdtsc();
@@ -202,7 +221,7 @@ dp_worker_inject(struct dp_worker *worker, struct dp_bridge *bridge,
 {
     latch(worker, bridge);
     DP_WORKER_ADD(worker, bufs_in, 1);
-    dp_run_packet(worker, bridge, packet, ofp_port);
+    dp_run_burst(worker, bridge, &packet, 1, ofp_port);
     dp_worker_flush(worker);
 }
 
@@ -314,6 +333,32 @@ worker_main(void *worker_)
 
 /* Life. */
 
+/* Zeroes that cost nothing until they are touched. */
+static void *
+map_memory(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        out_of_memory();
+    }
+    return memory;
+}
+
+static void
+cold_uninit(struct dp_cold *cold)
+{
+    free(cold->bufs);
+    free(cold->outs);
+    free(cold->upcalls);
+    for (int i = 0; i < DP_MAX_FRAMES && cold->saves && cold->saves[i]; i++) {
+        free(cold->saves[i]);
+    }
+    free(cold->saves);
+    ofpbuf_uninit(&cold->stack);
+}
+
 struct dp_worker *
 dp_worker_create(struct dp *dp, unsigned id)
 {
@@ -323,8 +368,11 @@ dp_worker_create(struct dp *dp, unsigned id)
     worker->id = id;
     worker->core = -1;
     worker->wake = seq_create();
-    ofpbuf_init(&worker->cold.stack, 0);
-    worker->cold.saves = xcalloc(DP_MAX_FRAMES, sizeof *worker->cold.saves);
+    worker->ctxs = map_memory(NETDEV_MAX_BURST * DP_CTX_STRIDE);
+    worker->colds = map_memory(NETDEV_MAX_BURST * DP_COLD_STRIDE);
+    for (int i = 0; i < NETDEV_MAX_BURST; i++) {
+        ofpbuf_init(&dp_worker_cold(worker, i)->stack, 0);
+    }
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
     return worker;
 }
@@ -364,11 +412,11 @@ dp_worker_destroy(struct dp_worker *worker)
         }
     }
     free(atomic_load_explicit(&worker->rxqs, memory_order_relaxed));
-    free(worker->cold.bufs);
-    free(worker->cold.outs);
-    free(worker->cold.upcalls);
-    free(worker->cold.saves);
-    ofpbuf_uninit(&worker->cold.stack);
+    for (int i = 0; i < NETDEV_MAX_BURST; i++) {
+        cold_uninit(dp_worker_cold(worker, i));
+    }
+    munmap(worker->ctxs, NETDEV_MAX_BURST * DP_CTX_STRIDE);
+    munmap(worker->colds, NETDEV_MAX_BURST * DP_COLD_STRIDE);
     seq_destroy(worker->wake);
     free_cacheline(worker);
 }

@@ -92,9 +92,36 @@ struct dp_worker {
     struct dp_worker_base base; /* The main thread's: at the last reset. */
 
     struct dp_ring rings[DP_N_UPCALLS];
-    struct dp_ctx ctx __attribute__((aligned(64)));
-    struct dp_cold cold;
+    uint32_t upcalls_pending[DP_N_UPCALLS];     /* Built, not yet pushed. */
+
+    /* Latched for the burst. */
+    uint64_t version;
+    struct vm_slots *slots;
+
+    /* For each packet of a burst: dp_worker_ctx(), dp_worker_cold(). */
+    uint8_t *ctxs, *colds;
 };
+
+/* Bytes from one to the next: whole cache lines, and not so many that all
+ * first lines fall into the same set of the L1 cache.  Most of a cold part is
+ * never touched. */
+enum {
+    DP_CTX_STRIDE = ROUND_UP(sizeof(struct dp_ctx), 64),
+    DP_COLD_STRIDE = ROUND_UP(sizeof(struct dp_cold), 4096) + 5 * 64
+};
+_Static_assert(DP_CTX_STRIDE % 4096, "contexts do not collide");
+
+static inline struct dp_ctx *
+dp_worker_ctx(const struct dp_worker *worker, unsigned i)
+{
+    return (struct dp_ctx *) (void *) (worker->ctxs + i * DP_CTX_STRIDE);
+}
+
+static inline struct dp_cold *
+dp_worker_cold(const struct dp_worker *worker, unsigned i)
+{
+    return (struct dp_cold *) (void *) (worker->colds + i * DP_COLD_STRIDE);
+}
 
 #define DP_WORKER_ADD(WORKER, MEMBER, N)                                \
     atomic_store_explicit(&(WORKER)->MEMBER,                            \

@@ -48,6 +48,20 @@ of_rule_alloc(void)
 
 /* May be called with and without ofproto_mutex.  A rule is allowed to count
  * from here on, but nothing of it is visible. */
+/* What one packet does may decide about the next. */
+static bool
+learns(const struct rule_actions *actions)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH_FLATTENED (a, actions->ofpacts, actions->ofpacts_len) {
+        if (a->type == OFPACT_LEARN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum ofperr
 of_rule_construct(struct rule *rule_)
     OVS_NO_THREAD_SAFETY_ANALYSIS
@@ -72,6 +86,9 @@ of_rule_construct(struct rule *rule_)
 
     rule->constructed = true;
     atomic_count_inc(&bridge->n_rules);
+    if (learns(rule_get_actions(rule_))) {
+        dp_bridge_set_in_turn(bridge->dpb);
+    }
     return 0;
 }
 

@@ -328,8 +328,8 @@ ovs_commit(struct dp_packet *packet, const struct flow *flow,
 static void
 start_ctx(struct dp_packet *packet)
 {
-    struct dp_cold *cold = &worker->cold;
-    struct dp_ctx *ctx = &worker->ctx;
+    struct dp_cold *cold = dp_worker_cold(worker, 0);
+    struct dp_ctx *ctx = dp_worker_ctx(worker, 0);
 
     cold->n_bufs = cold->n_outs = cold->n_saves = 0;
     cold->nd_base.valid = false;
@@ -374,7 +374,7 @@ run_case(uint64_t case_seed)
     struct dp_packet *theirs = dp_packet_clone_with_headroom(before, 128);
     struct dp_packet *ours = dp_packet_clone_with_headroom(before, 128);
     struct ds trace = DS_EMPTY_INITIALIZER;
-    struct dp_ctx *ctx = &worker->ctx;
+    struct dp_ctx *ctx = dp_worker_ctx(worker, 0);
     struct flow flow, base;
     struct flow_wildcards wc;
 
