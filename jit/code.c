@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define UNITS (JIT_ARENA / JIT_ALIGN)
 
 /* Well within the displacement of a direct call. */
 #if defined(__aarch64__)
@@ -24,10 +23,11 @@
 struct arena {
     struct arena *next;
     uint8_t *base;
+    size_t size;                /* A multiple of JIT_ARENA. */
     int fd;
-    uint32_t n_used;            /* Units. */
+    uint32_t n_units, n_used;
     uint32_t hint;
-    bool used[UNITS];
+    bool used[];                /* n_units. */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -75,7 +75,7 @@ fill_with_traps(int fd, off_t at, size_t size)
 
 /* Maps 'fd' as near to this program's text as there is room. */
 static void *
-map_near(int fd)
+map_near(int fd, size_t size)
 {
     const uintptr_t step = 16 * JIT_ARENA;
     uintptr_t text = (uintptr_t) &jit_code_alloc & ~((uintptr_t) JIT_ARENA
@@ -85,43 +85,47 @@ map_near(int fd)
         uintptr_t tries[] = { text - away, text + away };
 
         for (int i = 0; i < 2; i++) {
-            void *p = mmap((void *) tries[i], JIT_ARENA,
+            void *p = mmap((void *) tries[i], size,
                            PROT_READ | PROT_EXEC,
                            MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 
             if (p == (void *) tries[i]) {
                 return p;
             } else if (p != MAP_FAILED) {
-                munmap(p, JIT_ARENA);
+                munmap(p, size);
             }
         }
     }
-    return mmap(NULL, JIT_ARENA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    return mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
 }
 
+/* An arena with room for a piece of 'n' units. */
 static struct arena *
-arena_new(void)
+arena_new(uint32_t n)
 {
-    struct arena *a = calloc(1, sizeof *a);
+    size_t size = ((size_t) n * JIT_ALIGN + JIT_ARENA - 1) & -JIT_ARENA;
+    struct arena *a = calloc(1, sizeof *a + size / JIT_ALIGN);
 
     if (!a) {
         return NULL;
     }
+    a->size = size;
+    a->n_units = size / JIT_ALIGN;
     a->fd = memfd_create("bvs-jit", MFD_CLOEXEC);
     if (a->fd < 0) {
         free(a);
         return NULL;
     }
-    if (ftruncate(a->fd, JIT_ARENA) || fill_with_traps(a->fd, 0, JIT_ARENA)) {
+    if (ftruncate(a->fd, size) || fill_with_traps(a->fd, 0, size)) {
         goto no_memory;
     }
-    a->base = map_near(a->fd);
+    a->base = map_near(a->fd, size);
     if (a->base == MAP_FAILED) {
         goto no_memory;
     }
     a->next = arenas;
     arenas = a;
-    mapped += JIT_ARENA;
+    mapped += size;
     return a;
 
 no_memory:
@@ -139,8 +143,8 @@ arena_free(struct arena *a)
         link = &(*link)->next;
     }
     *link = a->next;
-    mapped -= JIT_ARENA;
-    munmap(a->base, JIT_ARENA);
+    mapped -= a->size;
+    munmap(a->base, a->size);
     close(a->fd);
     free(a);
 }
@@ -150,7 +154,7 @@ arena_of(const uint8_t *at)
 {
     struct arena *a = arenas;
 
-    while (a && (at < a->base || at >= a->base + JIT_ARENA)) {
+    while (a && (at < a->base || at >= a->base + a->size)) {
         a = a->next;
     }
     return a;
@@ -158,19 +162,19 @@ arena_of(const uint8_t *at)
 
 /* -- Pieces -- */
 
-/* First unit of 'n' free ones in [from, to), or UNITS. */
+/* First unit of 'n' free ones from 'from' on, or n_units. */
 static uint32_t
-find_free(const struct arena *a, uint32_t from, uint32_t to, uint32_t n)
+find_free(const struct arena *a, uint32_t from, uint32_t n)
 {
     uint32_t run = 0;
 
-    for (uint32_t i = from; i < to; i++) {
+    for (uint32_t i = from; i < a->n_units; i++) {
         run = a->used[i] ? 0 : run + 1;
         if (run == n) {
             return i + 1 - n;
         }
     }
-    return UNITS;
+    return a->n_units;
 }
 
 static uint8_t *
@@ -178,14 +182,14 @@ arena_take(struct arena *a, uint32_t n)
 {
     uint32_t at;
 
-    if (UNITS - a->n_used < n) {
+    if (a->n_units - a->n_used < n) {
         return NULL;
     }
-    at = find_free(a, a->hint, UNITS, n);
-    if (at == UNITS) {
-        at = find_free(a, 0, UNITS, n);
+    at = find_free(a, a->hint, n);
+    if (at == a->n_units) {
+        at = find_free(a, 0, n);
     }
-    if (at == UNITS) {
+    if (at == a->n_units) {
         return NULL;
     }
     memset(&a->used[at], true, n);
@@ -200,13 +204,13 @@ jit_code_alloc(size_t size)
     uint32_t n = units_of(size);
     uint8_t *at = NULL;
 
-    if (n <= UNITS) {
+    if (size <= JIT_MAX_PIECE) {
         pthread_mutex_lock(&mutex);
         for (struct arena *a = arenas; a && !at; a = a->next) {
             at = arena_take(a, n);
         }
         if (!at) {
-            struct arena *a = arena_new();
+            struct arena *a = arena_new(n);
 
             at = a ? arena_take(a, n) : NULL;
         }

@@ -4,7 +4,8 @@
 
 /* Executable memory.
  *
- * Arenas of JIT_ARENA bytes lie within reach of direct calls of this
+ * Arenas of JIT_ARENA bytes, or of as many times that as a long program
+ * needs, lie within reach of direct calls of this
  * program's own text.  Each is a memory file that is mapped readable and
  * executable, never writable; code is put there with pwrite(), which needs no
  * writable mapping.  Small programs share pages; freed pieces are reused.
@@ -15,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JIT_ARENA (2u << 20)
+#define JIT_ARENA ((size_t) 2 << 20)
+#define JIT_MAX_PIECE ((size_t) 64 << 20)
 #define JIT_ALIGN 32u           /* Of a piece's start. */
 
 /* Reserves 'size' bytes; returns where they will run, or NULL (errno is
