@@ -56,38 +56,58 @@ jumps(const struct jit *j, uint32_t pc)
            && !(j->prog->aux[pc].flags & VM_AUX_NEVER);
 }
 
-/* JIT_DEAD goes from what is reached, JIT_LEADER comes to targets. */
+/* Takes JIT_DEAD from slot 'pc'; returns whether it had it. */
 static bool
-reach_once(struct jit *j)
+revive(struct jit *j, uint32_t pc)
+{
+    bool was_dead = j->plan[pc].flags & JIT_DEAD;
+
+    j->plan[pc].flags &= ~JIT_DEAD;
+    return was_dead;
+}
+
+/* From instruction 'pc' on: JIT_DEAD goes from what is reached, JIT_LEADER
+ * comes to targets.  'later' has room for as many as there are slots: each is
+ * put there at most once. */
+static void
+reach_from(struct jit *j, uint32_t pc, uint32_t *later)
 {
     const struct vm_prog *prog = j->prog;
-    bool again = false;
+    uint32_t n = 0;
 
-    for (uint32_t pc = 0; pc < prog->n_insns;
-         pc += vm_insn_slots(&prog->insns[pc])) {
+    revive(j, pc);
+    for (;;) {
         uint32_t next = pc + vm_insn_slots(&prog->insns[pc]);
 
-        if (j->plan[pc].flags & JIT_DEAD) {
-            continue;
-        }
         if (jumps(j, pc)) {
-            struct jit_plan *to = &j->plan[jump_target(j, pc)];
+            uint32_t to = jump_target(j, pc);
 
-            again |= to->flags & JIT_DEAD && to < &j->plan[pc];
-            to->flags = (to->flags & ~JIT_DEAD) | JIT_LEADER;
+            j->plan[to].flags |= JIT_LEADER;
+            if (revive(j, to)) {
+                later[n++] = to;
+            }
         }
-        if (falls_through(j, pc) && next < prog->n_insns) {
-            j->plan[next].flags &= ~JIT_DEAD;
+        if (falls_through(j, pc) && next < prog->n_insns
+            && revive(j, next)) {
+            pc = next;
+        } else if (n) {
+            pc = later[--n];
+        } else {
+            return;
         }
     }
-    return again;
 }
 
 static void
 reach(struct jit *j)
 {
     const struct vm_prog *prog = j->prog;
+    uint32_t *later = malloc(prog->n_insns * sizeof *later);
 
+    if (!later) {
+        jit_fail(j, -ENOMEM, "out of memory");
+        return;
+    }
     for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
         j->plan[pc].flags = JIT_DEAD;
         j->plan[pc].id = vm_insn_id(&prog->insns[pc]);
@@ -95,10 +115,8 @@ reach(struct jit *j)
             j->plan[++pc].flags = JIT_DEAD;
         }
     }
-    j->plan[0].flags = 0;
-    while (reach_once(j)) {
-        continue;
-    }
+    reach_from(j, 0, later);
+    free(later);
     for (uint32_t pc = 0; pc < prog->n_insns; pc++) {
         if (!(prog->aux[pc].flags & VM_AUX_SEEN)) {
             j->plan[pc].flags |= JIT_DEAD;

@@ -133,7 +133,7 @@ test_over_much(void **state)
     (void) state;
     assert_int_equal(vm_map_create(&attr, &both.maps[0], &err), 0);
     for (uint32_t i = 0; i < N_CONDITIONS; i += 3) {
-        uint32_t n = i ? 3000 : 17000;
+        uint32_t n = i ? 3000 : 32000;
 
         both_clear(&both);
         BOTH_PUT(&both, VM_ALU64 | VM_MOV | VM_X, VM_R6, VM_R1, 0, 0);
