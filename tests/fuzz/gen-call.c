@@ -99,8 +99,13 @@ size_argument(struct gen *g, struct args *a, int reg)
 
     if (gen_careless(g)) {
         gen_imm(g, reg, rng_number(&g->rng));
-    } else if (num > VM_R5 && a->size >= 16 && rng_below(&g->rng, 2)) {
-        gen_mov(g, reg, num);
+    } else if (a->size >= 8 && rng_below(&g->rng, 2)
+               && (num > VM_R5 || g->s.slots[0].reg.type == G_NUM)) {
+        if (num > VM_R5) {
+            gen_mov(g, reg, num);
+        } else {
+            gen_access(g, VM_I_LDXDW, reg, VM_FP, -8);
+        }
         gen_insn(g, VM_I_AND64_RI, reg, 0, 7);
         gen_insn(g, VM_I_ADD64_RI, reg, 0, 1);
         gen_set_num(g, reg, 8);
@@ -218,6 +223,7 @@ use_reserved(struct gen *g)
     uint16_t pinned = g->pinned;
     struct gstate skip;
     uint32_t jump;
+    bool copied;
 
     if (r == VM_R0) {
         r = VM_R7;
@@ -230,10 +236,19 @@ use_reserved(struct gen *g)
     gen_block(g, 1 + rng_below(&g->rng, 3));
     g->holds--;
     g->pinned = pinned;
+    copied = g->careless && r != VM_R8 && !(pinned & 1u << VM_R8)
+             && !rng_below(&g->rng, 4);
+    if (copied) {
+        gen_mov(g, VM_R8, r);
+    }
     gen_mov(g, VM_R1, r);
     gen_imm(g, VM_R2, 0);
     gen_insn(g, VM_I_CALL, 0, 0, release);
     after_call(g, false);
+    if (copied) {
+        gen_land(g, gen_jump(g, VM_I_JNE64_RI, VM_R8, 0, 0));
+        gen_access(g, VM_I_LDXB, VM_R8, VM_R8, 0);
+    }
     for (int i = 0; i < 10; i++) {
         if (g->s.regs[i].type == G_MEM && g->s.regs[i].room <= 48) {
             g->s.regs[i].type = G_NONE;
@@ -279,6 +294,21 @@ use_value(struct gen *g)
     if (gen_careless(g)) {
         g->s.regs[r].null = false;
         return;
+    }
+    if (g->careless && r != VM_R0 && g->s.regs[r].type == G_MEM
+        && !rng_below(&g->rng, 12)) {
+        /* Test another pointer instead, or this one too late. */
+        uint16_t pinned = g->pinned;
+
+        if (rng_below(&g->rng, 2)) {
+            gen_add(g, r, 1 + rng_below(&g->rng, 7));
+        } else {
+            g->s.regs[r].null = false;
+            g->pinned |= 1u << r;
+            gen_lookup(g);
+            g->pinned = pinned;
+            return;
+        }
     }
     jump = gen_null_begin(g, r, &skip);
     if (g->s.regs[r].type == G_MAP && rng_below(&g->rng, 4)) {

@@ -82,6 +82,35 @@ number_jump(struct gen *g)
     return gen_jump(g, id, a, b, rng_number(&g->rng));
 }
 
+/* A number, and either a copy of it or another one: what is learnt of the
+ * one holds for the other on one way only. */
+void
+gen_twins(struct gen *g)
+{
+    int a = gen_num(g), b = gen_dst(g);
+    uint32_t jump, over;
+
+    if (a == b || b == VM_FP) {
+        return;
+    }
+    gen_load(g);
+    gen_load(g);
+    if (g->s.regs[a].type != G_NUM || g->pinned & 1u << b) {
+        return;
+    }
+    gen_set_num(g, b, 0);
+    gen_insn(g, VM_I_MOV64_RR, b, a, 0);
+    jump = number_jump(g);
+    gen_insn(g, VM_I_MOV64_RR, b, a, 0);
+    over = gen_jump(g, VM_I_JA, 0, 0, 0);
+    gen_land(g, jump);
+    gen_insn(g, VM_I_ADD64_RI, b, 0, rng_number(&g->rng));
+    gen_land(g, over);
+    gen_set_num(g, b, UINT64_MAX);
+    gen_land(g, gen_jump(g, gen_cond(g, false), a, a, rng_number(&g->rng)));
+    gen_land(g, gen_jump(g, gen_cond(g, false), b, b, rng_number(&g->rng)));
+}
+
 void
 gen_if(struct gen *g)
 {

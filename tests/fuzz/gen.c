@@ -262,7 +262,7 @@ gen_statement(struct gen *g)
         gen_pointer_math, gen_if, gen_if, gen_if, gen_if, gen_if, gen_loop,
         gen_loop, gen_goto, gen_out, gen_helper, gen_helper, gen_helper,
         gen_lookup, gen_lookup, gen_call_local, gen_call_local,
-        gen_map_value,
+        gen_map_value, gen_twins, gen_twins,
     };
 
     kinds[rng_below(&g->rng, sizeof kinds / sizeof kinds[0])](g);

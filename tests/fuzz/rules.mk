@@ -13,3 +13,8 @@ $(FUZZ): $(call objects,$(SRC_fuzz)) \
 SECS ?= 60
 fuzz: $(FUZZ) ## random programs on every engine (SECS=60 SEED=N)
 	$(FUZZ) --secs=$(SECS) --seed=$(or $(SEED),$(shell date +%s%N))
+
+# The fuzzer must find each.  M=NAME: only those with NAME in their name.
+.PHONY: fuzz-mutants
+fuzz-mutants: ## bugs planted for the fuzzer to find (M=NAME)
+	@CC='$(CC)' TOP='$(CURDIR)' tests/fuzz/mutants/run $(M)
