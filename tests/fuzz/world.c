@@ -152,7 +152,7 @@ make_versioned(struct fuzz_world *w)
 
         vm_vhash_insert(w->maps[FUZZ_M_vhash], key, i, i + 100, NULL);
         mask[1] = i & 1 ? 0xff : 0;
-        vm_vtuples_insert(w->maps[FUZZ_M_vtuples], mask, key, i, i, i + 200,
+        vm_vtuples_insert(w->maps[FUZZ_M_vtuples], mask, key, i, i, i + 100,
                           NULL);
     }
 }
@@ -306,6 +306,14 @@ fill_map(struct vm_map *map, uint32_t like, uint64_t seed)
     }
 }
 
+/* Programs may write the values that vlookup() finds. */
+static bool
+restore_value(struct vm_ventry *e, void *aux)
+{
+    vm_ventry_set_value(e, vm_ventry_add_version(e) + 100);
+    return true;
+}
+
 static void
 reset_map(struct fuzz_world *w, uint32_t i, uint64_t seed)
 {
@@ -313,8 +321,10 @@ reset_map(struct fuzz_world *w, uint32_t i, uint64_t seed)
 
     switch (attrs[i].kind) {
     case VM_MAP_prog_array:
+        return;
     case VM_MAP_vhash:
     case VM_MAP_vtuples:
+        vm_vmap_for_each(map, restore_value, NULL);
         return;
     case VM_MAP_ringbuf:
         vm_ringbuf_consume(map, SIZE_MAX, NULL, NULL);
@@ -447,16 +457,28 @@ digest_record(void *aux, const void *data, uint32_t size)
     *sum = vm_hash_bytes(data, size, *sum);
 }
 
+static bool
+digest_value(struct vm_ventry *e, void *aux)
+{
+    uint64_t *sum = aux;
+
+    *sum = *sum * 31 + vm_ventry_value(e);
+    return true;
+}
+
 static uint64_t
 digest_one(struct fuzz_world *w, uint32_t i, struct fuzz_result *result)
 {
     struct vm_map *map = w->maps[i];
+    uint64_t sum = 0;
 
     switch (attrs[i].kind) {
     case VM_MAP_prog_array:
+        return 0;
     case VM_MAP_vhash:
     case VM_MAP_vtuples:
-        return 0;
+        vm_vmap_for_each(map, digest_value, &sum);
+        return sum;
     case VM_MAP_ringbuf:
         vm_ringbuf_consume(map, SIZE_MAX, digest_record, &result->output);
         return 0;
