@@ -425,6 +425,29 @@ reopen(struct netdev_pcap *dev, const struct smap *args, char **errorp)
     return 0;
 }
 
+/* The name of an option that there is not, or null. */
+static const char *
+unknown_option(const struct smap *args)
+{
+    static const char *const known[] = { "rx_pcap", "tx_pcap", "loop",
+                                         "rate" };
+    const struct smap_node *node;
+
+    SMAP_FOR_EACH (node, args) {
+        size_t i;
+
+        for (i = 0; i < ARRAY_SIZE(known); i++) {
+            if (!strcmp(node->key, known[i])) {
+                break;
+            }
+        }
+        if (i >= ARRAY_SIZE(known)) {
+            return node->key;
+        }
+    }
+    return NULL;
+}
+
 static int
 netdev_pcap_set_config(struct netdev *netdev, const struct smap *args,
                        char **errorp)
@@ -432,10 +455,15 @@ netdev_pcap_set_config(struct netdev *netdev, const struct smap *args,
     struct netdev_pcap *dev = netdev_pcap_cast(netdev);
     const char *rate = smap_get_def(args, "rate", "real");
     const char *loop = smap_get_def(args, "loop", "false");
+    const char *unknown = unknown_option(args);
     char *sentence = NULL;
     int error;
 
-    if (strcmp(rate, "real") && strcmp(rate, "max")) {
+    if (unknown) {
+        sentence = xasprintf("%s: no such option (there are rx_pcap, "
+                             "tx_pcap, loop and rate)", unknown);
+        error = EINVAL;
+    } else if (strcmp(rate, "real") && strcmp(rate, "max")) {
         sentence = xasprintf("rate: '%s' is neither 'real' nor 'max'", rate);
         error = EINVAL;
     } else if (strcmp(loop, "true") && strcmp(loop, "false")) {

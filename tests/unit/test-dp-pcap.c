@@ -136,6 +136,10 @@ test_errors(void **state)
                                "maybe", NULL), EINVAL);
     assert_non_null(strstr(error, "'maybe' is neither 'true' nor 'false'"));
     free(error);
+    assert_int_equal(configure(netdev, &error, "rx_pcap", good, "lop", "true",
+                               NULL), EINVAL);
+    assert_non_null(strstr(error, "lop: no such option"));
+    free(error);
     netdev_close(netdev);
     free(missing);
     free(garbage);
