@@ -319,6 +319,14 @@ live_atomic(struct vlive *live, const struct vm_insn *insn,
     use(live, insn->dst, true);
 }
 
+/* Whether what argument 'i' is as a number can matter: not if any number
+ * will do.  The index of a tail call is noted for the JITs. */
+static bool
+is_precise_arg(const struct vm_helper *h, int i)
+{
+    return !h || h->args[i] != VM_ARG_ANY || h->flags & VM_HF_TAIL_CALL;
+}
+
 static void
 live_call(struct vlive *live, const struct vcfg *cfg, uint32_t pc,
           enum vm_form form)
@@ -336,18 +344,28 @@ live_call(struct vlive *live, const struct vcfg *cfg, uint32_t pc,
         if (h && h->args[i] == VM_ARG_NONE) {
             break;
         }
-        use(live, VM_R1 + i, true);
-        if (is_fp(cfg->fp[pc][VM_R1 + i])) {
-            uint64_t slots = h ? slots_from(cfg->fp[pc][VM_R1 + i])
-                               : UINT64_MAX;
-
-            live->slots |= slots;
-            live->slots_precise |= slots;
-            if (!h) {
-                cfg->flags[pc] |= VCFG_FP_ARGS;
-            }
+        use(live, VM_R1 + i, is_precise_arg(h, i));
+        if (!is_fp(cfg->fp[pc][VM_R1 + i])) {
+            continue;
+        } else if (h) {
+            /* Helpers take what memory contains as it is. */
+            live->slots |= slots_from(cfg->fp[pc][VM_R1 + i]);
+        } else {
+            live->slots = live->slots_precise = UINT64_MAX;
+            cfg->flags[pc] |= VCFG_FP_ARGS;
         }
     }
+}
+
+/* Any result will do for a program whose type sets no range.  A function's
+ * caller may do anything with it. */
+static bool
+is_precise_result(const struct vcfg *cfg, uint32_t pc)
+{
+    const struct vm_prog_type *type = cfg->prog->type;
+
+    return pc >= cfg->prog->subprogs[0].end || type->ret_min
+           || type->ret_max;
 }
 
 static void
@@ -392,7 +410,7 @@ live_transfer(struct vlive *live, const struct vcfg *cfg, uint32_t pc,
         live_call(live, cfg, pc, isa->form);
         break;
     case VM_F_EXIT:
-        use(live, VM_R0, true);
+        use(live, VM_R0, is_precise_result(cfg, pc));
         break;
     case VM_F_LDDW:
     case VM_F_LDMAP:
