@@ -66,28 +66,32 @@ struct {
 enum { DEFAULTED, ALLOWED, DENIED, N_OUTCOMES };
 __u64 outcomes[N_OUTCOMES];
 
+/* How much a policy has to say about a port: its prefix's length, and whether
+ * it allows, or -1. */
+static __always_inline int weight(const struct policy *p, int port)
+{
+    if (!p)
+        return -1;
+    if (port < p->port_min || port > p->port_max)
+        return -1;
+    return p->length * 2 + (p->allow ? 1 : 0);
+}
+
 static __always_inline int
 judge(const struct policy *from, const struct policy *to, int port)
 {
-    if (from && (port < from->port_min || port > from->port_max))
-        from = NULL;
-    if (to && (port < to->port_min || port > to->port_max))
-        to = NULL;
+    int a = weight(from, port), b = weight(to, port);
 
-    if (!from && !to) {
+    if (a < 0 && b < 0) {
         outcomes[DEFAULTED]++;
         return XDP_PASS;
     }
-    _Bool allow;
-    if (!to)
-        allow = from->allow;
-    else if (!from)
-        allow = to->allow;
-    else if (from->length == to->length)
-        allow = from->allow && to->allow;
+    /* Of equal lengths, denial is the smaller number. */
+    _Bool allow = (a >> 1 == b >> 1 ? a & b : a > b ? a : b) & 1;
+    if (allow)
+        outcomes[ALLOWED]++;
     else
-        allow = from->length > to->length ? from->allow : to->allow;
-    outcomes[allow ? ALLOWED : DENIED]++;
+        outcomes[DENIED]++;
     return allow ? XDP_PASS : XDP_DROP;
 }
 

@@ -16,7 +16,7 @@
  * packet: eth / ip 10.0.0.1 10.0.0.2 / tcp 1000 80 flags=S opts=02040218
  * verdict: pass
  * output: same
- * packet: eth / ip 10.0.0.1 10.0.0.2 / tcp 1000 80 flags=S opts=03000000
+ * packet: eth / ip 10.0.0.1 10.0.0.2 / tcp 1000 80 flags=S opts=02050000
  * verdict: drop
  */
 #include <linux/bpf.h>
@@ -39,54 +39,52 @@ struct mss_option {
 
 static __u64 clamped, seen;
 
-/* 1: found and (if too large) lowered; 0: none; -1: broken. */
-static __always_inline int clamp(struct tcphdr *tcp, void *end, __u16 limit)
+/* The first option of a kind, or null. */
+static __always_inline struct mss_option *
+find_option(struct tcphdr *tcp, void *end, __u8 wanted)
 {
+  struct mss_option *found = NULL;
   void *option = tcp + 1;
   void *options_end = (void *)tcp + tcp->doff * 4;
   int i;
 
-  if (tcp->doff < 5)
-    return -1;
   for (i = 0; i < 12; i++) {
-    struct mss_option *mss = option;
-    __u8 kind;
+    struct mss_option *here = option;
 
-    if (option >= options_end || option + 1 > end)
-      return 0;
-    kind = mss->kind;
-    if (kind == OPT_END)
-      return 0;
-    if (kind == OPT_NOP) {
-      option++;
-      continue;
+    if (option >= options_end || (void *)(here + 1) > end)
+      break;
+    if (here->kind == wanted) {
+      found = here;
+      break;
     }
-    if (option + 2 > end)
-      return -1;
-    if (mss->len < 2 || mss->len > 40)
-      return -1;
-    if (kind == OPT_MSS) {
-      __u32 sum;
-      __u16 was;
-
-      if (option + sizeof *mss > end || mss->len != 4)
-        return -1;
-      seen++;
-      was = bpf_ntohs(mss->value);
-      if (was <= limit)
-        return 1;
-      mss->value = bpf_htons(limit);
-      sum = (__u16)~bpf_ntohs(tcp->check);
-      sum += (__u16)~was;
-      sum += limit;
-      sum = (sum & 0xffff) + (sum >> 16);
-      sum = (sum & 0xffff) + (sum >> 16);
-      tcp->check = bpf_htons((__u16)~sum);
-      clamped++;
-      return 1;
-    }
-    option += mss->len;
+    if (here->kind == OPT_END)
+      break;
+    option += here->kind == OPT_NOP ? 1 : here->len & 63;
   }
+  return found;
+}
+
+/* Lowers it; -1 if it is broken. */
+static __always_inline int clamp(struct tcphdr *tcp, struct mss_option *mss,
+                                 __u16 limit)
+{
+  __u32 sum;
+  __u16 was;
+
+  if (mss->len != 4)
+    return -1;
+  seen++;
+  was = bpf_ntohs(mss->value);
+  if (was <= limit)
+    return 0;
+  mss->value = bpf_htons(limit);
+  sum = (__u16)~bpf_ntohs(tcp->check);
+  sum += (__u16)~was;
+  sum += limit;
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  tcp->check = bpf_htons((__u16)~sum);
+  clamped++;
   return 0;
 }
 
@@ -95,6 +93,7 @@ int clamp_mss(struct xdp_md *ctx)
 {
   void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
   struct ethhdr *eth = data;
+  struct mss_option *mss;
   struct tcphdr *tcp;
   __u16 limit = max_mss;
 
@@ -120,9 +119,12 @@ int clamp_mss(struct xdp_md *ctx)
   }
   if ((void *)(tcp + 1) > end)
     return XDP_DROP;
-  if (!tcp->syn)
+  if (!tcp->syn || tcp->doff < 5)
     return XDP_PASS;
-  return clamp(tcp, end, limit) < 0 ? XDP_DROP : XDP_PASS;
+  mss = find_option(tcp, end, OPT_MSS);
+  if (!mss || (void *)(mss + 1) > end)
+    return XDP_PASS;
+  return clamp(tcp, mss, limit) < 0 ? XDP_DROP : XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "GPL";
