@@ -326,6 +326,9 @@ fill_map(const struct vm_elf *elf, struct bpf_map *from, struct vm_map *map,
         return vm_err(err, -EINVAL, "%s: the contents of section map %s do "
                       "not fit into it", elf->name, map->name);
     }
+    if (map->flags & VM_MF_RDONLY_PROG) {
+        vm_map_freeze(map);     /* .rodata: nobody writes it any more. */
+    }
     return 0;
 }
 

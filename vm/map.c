@@ -133,8 +133,17 @@ int
 vm_map_write(struct vm_map *map, const void *key, const void *value,
              uint64_t flags)
 {
+    if (map->flags & VM_MF_RDONLY) {
+        return -EPERM;
+    }
     return (map->ops->write ? map->ops->write(map, key, value, flags)
             : vm_map_update(map, key, value, flags));
+}
+
+void
+vm_map_freeze(struct vm_map *map)
+{
+    map->flags |= VM_MF_RDONLY;
 }
 
 int

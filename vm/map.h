@@ -130,7 +130,8 @@ struct vm_map_ops {
     void *(*direct)(struct vm_map *);
 };
 
-/* Head of every map.  Constant after creation but for 'refs'. */
+/* Head of every map.  Constant after creation but for 'refs', and for 'flags'
+ * until a program uses it (vm_map_freeze()). */
 struct vm_map {
     const struct vm_map_ops *ops;
     uint32_t key_size;
@@ -167,6 +168,10 @@ int vm_map_delete(struct vm_map *, const void *key);
 int vm_map_read(struct vm_map *, const void *key, void *value);
 int vm_map_write(struct vm_map *, const void *key, const void *value,
                  uint64_t flags);
+/* No vm_map_write() from now on (-EPERM), before a program uses the map.
+ * What it contains is constant if programs cannot write either
+ * (VM_MF_RDONLY_PROG), and the verifier knows it. */
+void vm_map_freeze(struct vm_map *);
 int vm_map_next_key(struct vm_map *, const void *key, void *next);
 size_t vm_map_memory(const struct vm_map *);
 size_t vm_map_count(const struct vm_map *);
