@@ -286,6 +286,25 @@ vstate_forget_single_ids(struct vstate *s)
     vstate_for_each_reg(s, drop_single_id, &counts);
 }
 
+void
+vstate_forget_dead(struct vstate *s, const struct vlive live[VM_MAX_FRAMES])
+{
+    for (uint32_t i = 0; i < s->n_frames; i++) {
+        struct vframe *f = s->frames[i];
+
+        for (int r = 0; r < VM_FP; r++) {
+            if (!(live[i].regs & 1u << r)) {
+                f->regs[r] = vreg_none();
+            }
+        }
+        for (uint32_t j = 0; j < f->n_slots; j++) {
+            if (!(live[i].slots & UINT64_C(1) << j)) {
+                memset(&f->slots[j], 0, sizeof f->slots[j]);
+            }
+        }
+    }
+}
+
 /* -- Covering -- */
 
 /* Ids are names: the same pattern of equal names must hold on both sides. */

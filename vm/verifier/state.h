@@ -171,6 +171,9 @@ struct vlive {
     uint64_t slots_precise;
 };
 
+/* Drops what does not matter, so that it keeps no ids alive. */
+void vstate_forget_dead(struct vstate *, const struct vlive[VM_MAX_FRAMES]);
+
 /* True if everything that can happen from 'now' was already considered from
  * 'old', both at the same instruction; 'live' says for each frame what
  * matters.  With 'exact', only if they are equal (then the program has come

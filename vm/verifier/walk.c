@@ -23,9 +23,9 @@
 #define MAX_STEPS 1000000
 #define MAX_MS 10000
 #define MAX_MEMORY (64u << 20)
-#define MARK_AFTER_INSNS 8      /* A new mark at most so often... */
-#define MARK_AFTER_JUMPS 2
-#define MAX_MISSES 24           /* ... and gone when it never helps. */
+#define MARK_AFTER_INSNS 3      /* A new mark at most so often... */
+#define MARK_AFTER_JUMPS 1
+#define MAX_MISSES 48           /* ... and gone when it never helps. */
 
 struct vf_mark {
     struct vf_mark *next;       /* At the same instruction. */
@@ -150,17 +150,31 @@ end_path(struct verifier *v, uint32_t rest)
     return 0;
 }
 
+static void
+live_frames(const struct verifier *v, struct vlive live[VM_MAX_FRAMES])
+{
+    const struct vstate *s = &v->cur;
+
+    for (uint32_t i = 0; i + 1 < s->n_frames; i++) {
+        live[i] = vcfg_live_in_call(&v->cfg, s->frames[i + 1]->call_pc);
+    }
+    live[s->n_frames - 1] = v->cfg.live[v->pc];
+}
+
 static int
 add_mark(struct verifier *v)
 {
     size_t max = v->opts && v->opts->max_memory ? v->opts->max_memory
                                                 : MAX_MEMORY;
     struct vf_mark *m = calloc(1, sizeof *m);
+    struct vlive live[VM_MAX_FRAMES];
 
     if (!m || !vstate_copy(&m->state, &v->cur)) {
         free(m);
         return vf_reject(v, VF_MEMORY, -1);
     }
+    live_frames(v, live);
+    vstate_forget_dead(&m->state, live);
     vstate_forget_single_ids(&m->state);
     v->memory += state_memory(&m->state) + sizeof *m;
     m->parent = v->mark;
@@ -183,24 +197,6 @@ is_on_path(const struct verifier *v, const struct vf_mark *m)
     return !m->done && m->state.n_frames == v->cur.n_frames;
 }
 
-static void
-live_frames(const struct verifier *v, struct vlive live[VM_MAX_FRAMES])
-{
-    const struct vstate *s = &v->cur;
-
-    for (uint32_t i = 0; i + 1 < s->n_frames; i++) {
-        live[i] = vcfg_live_in_call(&v->cfg, s->frames[i + 1]->call_pc);
-    }
-    live[s->n_frames - 1] = v->cfg.live[v->pc];
-}
-
-/* Everything counts when asking whether anything has changed: a loop may
- * count in a register that nothing reads. */
-static const struct vlive all_live[VM_MAX_FRAMES] = {
-    [0 ... VM_MAX_FRAMES - 1] = { UINT16_MAX, UINT16_MAX, UINT64_MAX,
-                                  UINT64_MAX }
-};
-
 /* Looks for a remembered state that says something about the current one.
  * '*covered' is the mark that covers it, or null. */
 static int
@@ -215,7 +211,7 @@ look_back(struct verifier *v, struct vf_mark **covered)
         if (m == v->mark && !v->path) {
             /* Made just now. */
         } else if (is_on_path(v, m)) {
-            if (vstate_covers(&m->state, &v->cur, all_live, true)) {
+            if (vstate_covers(&m->state, &v->cur, live, true)) {
                 return vf_reject(v, VF_ENDLESS, -1);
             }
         } else if (m->done
