@@ -20,6 +20,7 @@ move_pointer(struct verifier *v, int regno, const struct scalar *by)
 {
     struct vreg *r = vf_reg(v, regno);
 
+    r->beyond = 0;
     if (!is_bounded(by)) {
         return vf_reject(v, VF_POINTER_RANGE, regno);
     }

@@ -156,6 +156,29 @@ learn_packet(struct vstate *s, const struct vreg *pkt, bool strict)
     vstate_for_each_reg(s, widen_packet, &p);
 }
 
+static void
+mark_beyond(struct vreg *r, void *aux)
+{
+    const struct vreg *p = aux;
+
+    if (r->type == V_PKT && r->id == p->id && r->off >= p->off
+        && r->beyond < p->beyond) {
+        r->beyond = p->beyond;
+    }
+}
+
+/* 'pkt' >= end (or > end, 'strict'). */
+static void
+learn_beyond(struct vstate *s, const struct vreg *pkt, bool strict)
+{
+    struct vreg p = *pkt;
+
+    if (pkt->type == V_PKT) {
+        p.beyond = 1 + strict;
+        vstate_for_each_reg(s, mark_beyond, &p);
+    }
+}
+
 /* The end of a packet pointer's bytes: the packet's end, or, for metadata,
  * the packet's first byte. */
 static bool
@@ -166,6 +189,42 @@ is_end_of(const struct vreg *end, const struct vreg *pkt)
                && vreg_is_fixed(end));
 }
 
+/* What 'pkt cond end' says about bounds. */
+static void
+learn_end(struct vstate *s, const struct vreg *pkt, enum scalar_cond cond)
+{
+    switch (cond) {
+    case SCALAR_LE:
+    case SCALAR_LT:
+        learn_packet(s, pkt, cond == SCALAR_LT);
+        break;
+    case SCALAR_GE:
+    case SCALAR_GT:
+        learn_beyond(s, pkt, cond == SCALAR_GT);
+        break;
+    default:
+        break;
+    }
+}
+
+/* 'b cond a' for 'a cond b', of those that order. */
+static enum scalar_cond
+mirrored(enum scalar_cond cond)
+{
+    switch (cond) {
+    case SCALAR_GT:
+        return SCALAR_LT;
+    case SCALAR_GE:
+        return SCALAR_LE;
+    case SCALAR_LT:
+        return SCALAR_GT;
+    case SCALAR_LE:
+        return SCALAR_GE;
+    default:
+        return cond;
+    }
+}
+
 /* What 'a cond b' says about bounds, if one is a packet pointer and the
  * other its end. */
 static void
@@ -173,13 +232,28 @@ learn_bounds(struct vstate *s, const struct vreg *a, enum scalar_cond cond,
              const struct vreg *b)
 {
     if (is_end_of(b, a)) {
-        if (cond == SCALAR_LE || cond == SCALAR_LT) {
-            learn_packet(s, a, cond == SCALAR_LT);
-        }
+        learn_end(s, a, cond);
     } else if (is_end_of(a, b)) {
-        if (cond == SCALAR_GE || cond == SCALAR_GT) {
-            learn_packet(s, b, cond == SCALAR_GT);
-        }
+        learn_end(s, b, mirrored(cond));
+    }
+}
+
+/* Compilers compare a pointer with the end again where they know the answer;
+ * so do we: 1, 0, or -1. */
+static int
+decide_end(const struct vreg *pkt, enum scalar_cond cond)
+{
+    switch (cond) {
+    case SCALAR_GT:
+        return pkt->beyond == 2 ? 1 : -1;
+    case SCALAR_LE:
+        return pkt->beyond == 2 ? 0 : -1;
+    case SCALAR_GE:
+        return pkt->beyond ? 1 : -1;
+    case SCALAR_LT:
+        return pkt->beyond ? 0 : -1;
+    default:
+        return -1;
     }
 }
 
@@ -203,6 +277,11 @@ decide(const struct vm_insn *insn, const struct vreg *a,
 
     if (a->type == V_SCALAR && b->type == V_SCALAR) {
         return scalar_decide(&a->num, cond_of(insn), &b->num, width);
+    }
+    if (width == 64 && a->type == V_PKT && b->type == V_PKT_END) {
+        return decide_end(a, cond_of(insn));
+    } else if (width == 64 && a->type == V_PKT_END && b->type == V_PKT) {
+        return decide_end(b, mirrored(cond_of(insn)));
     }
     if (width == 64 && vreg_is_pointer(a) && !a->maybe_null
         && b->type == V_SCALAR && scalar_is_const(&b->num)

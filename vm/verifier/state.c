@@ -372,12 +372,14 @@ pointer_covers(struct cover *c, const struct vreg *old,
         || old->frame != now->frame || old->map != now->map
         || old->map_index != now->map_index
         || old->writable != now->writable
+        || old->beyond > now->beyond
         || !ids_agree(&c->ids, old->id, now->id)
         || !ids_agree(&c->ids, old->ref, now->ref)) {
         return false;
     }
     if (c->exact) {
-        return old->size == now->size && scalar_equal(&old->num, &now->num);
+        return old->size == now->size && old->beyond == now->beyond
+               && scalar_equal(&old->num, &now->num);
     }
     return (vreg_is_packet(old) ? old->size <= now->size
                                 : old->size == now->size)

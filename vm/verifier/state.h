@@ -44,6 +44,8 @@ struct vreg {
     bool maybe_null;            /* Pointer or 0; 'id' names the question. */
     bool writable;              /* V_BLOCK. */
     uint8_t frame;              /* V_STACK. */
+    uint8_t beyond;             /* V_PKT: 2 if a comparison has shown that it
+                                 * is past the packet's end, 1: or at it. */
     int32_t off;                /* Constant part of a pointer's offset. */
     uint32_t id;                /* Equal ids (not 0): the same unknown number
                                  * (scalars, variable parts of packet
