@@ -53,7 +53,8 @@ plan_frame(struct jit *j)
     const struct vm_prog *prog = j->prog;
     uint32_t bytes = jit_stack_bytes(prog, j->subprog);
 
-    if (!j->subprog && jit_has_tail_call(prog)) {
+    if (!j->subprog && !jit_shares_frame(prog)
+        && jit_has_tail_call(prog)) {
         bytes += 8;
     }
     j->frame.bytes = (bytes + 15) & ~15u;

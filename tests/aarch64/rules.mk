@@ -24,8 +24,10 @@ A64_TESTS := $(filter-out $(patsubst %,tests/unit/test-vm-%.c,elf cbpf \
 A64_PLUGIN = utilities/bpf-plugin.c utilities/bpf-tool.c \
 	tests/aarch64/plugin.c
 a64_objects = $(patsubst %.c,$(A64)/obj/%.o,$(1))
+# The fuzzer, with the type of XDP programs.
+A64_FUZZ := $(SRC_fuzz) $(wildcard datapath/xdp_*.c)
 A64_PROGRAMS = $(A64_TESTS:tests/unit/%.c=$(A64)/tests/unit/%) \
-	$(A64)/bin/plugin
+	$(A64)/bin/plugin $(A64)/tests/fuzz/fuzz
 
 $(A64)/obj/%.o: %.c tests/aarch64/rules.mk
 	@$(call say,A64CC)
@@ -33,18 +35,23 @@ $(A64)/obj/%.o: %.c tests/aarch64/rules.mk
 	$(Q)$(A64_CC) $(A64_FLAGS) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call a64_objects,$(A64_LIB) $(A64_HELPERS) \
-	$(A64_TESTS) $(A64_PLUGIN)))
+	$(A64_TESTS) $(A64_PLUGIN) $(A64_FUZZ)))
 
 $(A64)/lib.a: $(call a64_objects,$(A64_LIB) $(A64_HELPERS))
 	$(Q)rm -f $@ && aarch64-linux-gnu-ar rcs $@ $^
 
-$(filter $(A64)/tests/%,$(A64_PROGRAMS)): $(A64)/tests/unit/%: \
+$(filter $(A64)/tests/unit/%,$(A64_PROGRAMS)): $(A64)/tests/unit/%: \
 		$(A64)/obj/tests/unit/%.o $(A64)/lib.a
 	@$(call say,A64LD)
 	@mkdir -p $(@D)
 	$(Q)$(A64_LINK) -o $@ $^
 
 $(A64)/bin/plugin: $(call a64_objects,$(A64_PLUGIN)) $(A64)/lib.a
+	@$(call say,A64LD)
+	@mkdir -p $(@D)
+	$(Q)$(A64_LINK) -o $@ $^
+
+$(A64)/tests/fuzz/fuzz: $(call a64_objects,$(A64_FUZZ)) $(A64)/lib.a
 	@$(call say,A64LD)
 	@mkdir -p $(@D)
 	$(Q)$(A64_LINK) -o $@ $^
