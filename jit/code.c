@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "jit/jit.h"
 
 /* Well within the displacement of a direct call. */
 #if defined(__aarch64__)
@@ -32,7 +33,7 @@ struct arena {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct arena *arenas;
-static size_t mapped;
+static size_t mapped, limit;
 
 static uint32_t
 units_of(size_t size)
@@ -104,7 +105,8 @@ static struct arena *
 arena_new(uint32_t n)
 {
     size_t size = ((size_t) n * JIT_ALIGN + JIT_ARENA - 1) & -JIT_ARENA;
-    struct arena *a = calloc(1, sizeof *a + size / JIT_ALIGN);
+    struct arena *a = limit && mapped + size > limit
+                      ? NULL : calloc(1, sizeof *a + size / JIT_ALIGN);
 
     if (!a) {
         return NULL;
@@ -261,6 +263,14 @@ jit_code_free(uint8_t *at, size_t size)
     if (!a->n_used && a->next) {
         arena_free(a);
     }
+    pthread_mutex_unlock(&mutex);
+}
+
+void
+jit_set_code_limit(size_t bytes)
+{
+    pthread_mutex_lock(&mutex);
+    limit = bytes;
     pthread_mutex_unlock(&mutex);
 }
 

@@ -42,6 +42,11 @@ int jit_perf_map_enable(void);
  * variable BVS_JIT_DISABLE does the same at start. */
 int jit_disable(const char *names);
 
+/* At most so many bytes of executable memory from now on, in steps of 2 MB;
+ * 0: no limit.  A program for which there is none runs in the interpreter,
+ * and vm_prog_compile_error() says so. */
+void jit_set_code_limit(size_t bytes);
+
 struct jit_stats {
     uint64_t programs;          /* Compiled and alive. */
     size_t code_bytes;          /* Of these. */

@@ -469,6 +469,23 @@ look_backward(struct jit *j)
 
 /* -- Functions -- */
 
+/* Whether the code of 'pc', in function 'subprog', has a call. */
+static bool
+makes_call(const struct jit *j, uint32_t pc, uint32_t subprog)
+{
+    enum vm_form form = isa_at(j, pc)->form;
+    int32_t helper = j->prog->insns[pc].imm;
+
+    if (form == VM_F_CALL_LOCAL) {
+        return true;
+    } else if (form != VM_F_CALL || helper == VM_HELPER_PREFETCH
+               || (helper == VM_HELPER_TAIL_CALL && !subprog)) {
+        return false;
+    }
+    return !(j->target->call_uses && helper == VM_HELPER_MAP_LOOKUP
+             && !(j->plan[pc].use & BIT(VM_R1)));
+}
+
 static void
 look_at_functions(struct jit *j)
 {
@@ -493,7 +510,7 @@ look_at_functions(struct jit *j)
         j->funcs[i].frame |= p->flags & JIT_FRAME || insn->dst == VM_FP
                              || (vm_form_uses_src(form)
                                  && insn->src == VM_FP);
-        j->funcs[i].calls |= form == VM_F_CALL || form == VM_F_CALL_LOCAL;
+        j->funcs[i].calls |= makes_call(j, pc, i);
     }
 }
 

@@ -6,9 +6,10 @@
  * of it one store.  Native code of another program is entered only if this
  * back end made it: there is one back end in a process.
  *
- * A run's tail calls through prog arrays are counted in a variable of the
- * thread, so that local functions and the programs that they end in count
- * together; the first program sets it to 0. */
+ * A run's tail calls through prog arrays are counted in r12.  Only the entry
+ * of a run's first program saves and restores it, around a call of what is
+ * the program's entry for tail calls, too; so local functions and the
+ * programs that they end in count together. */
 
 #include "jit/x86_64-parts.h"
 
@@ -19,9 +20,6 @@
 
 #define DEFAULT_TAIL_CALLS 33
 
-static _Thread_local uint32_t n_tail_calls
-    __attribute__((tls_model("initial-exec")));
-
 int32_t
 x86_tls_off(const void *variable)
 {
@@ -31,20 +29,16 @@ x86_tls_off(const void *variable)
     return (uintptr_t) variable - fs;
 }
 
-/* op dword fs:[n_tail_calls]: group opcode and its number. */
-static void
-count_op(struct jit *j, uint8_t opcode, int n)
-{
-    x_fs(j);
-    jit_put1(j, opcode);
-    x_mem_fs(j, n, x86_tls_off(&n_tail_calls));
-}
-
 void
 x86_tail_reset(struct jit *j)
 {
-    count_op(j, 0xc7, 0);       /* mov dword, 0 */
-    jit_put4(j, 0);
+    x_push(j, R12);
+    x_alu(j, false, X_XOR, R12, R12);
+    /* call the tail entry */
+    jit_put1(j, 0xe8);
+    jit_put4(j, 3);
+    x_pop(j, R12);
+    jit_put1(j, 0xc3);
 }
 
 void
@@ -102,11 +96,7 @@ x86_tail_call(struct jit *j, uint32_t pc)
     uint32_t max = j->prog->type->max_tail_calls;
     size_t beyond, over, empty, foreign;
 
-    count_op(j, 0x83, X_CMP);
-    if (max > 127) {
-        jit_fail(j, -ENOTSUP, "more than 127 tail calls");
-    }
-    jit_put1(j, max ? max : DEFAULT_TAIL_CALLS);
+    x_alu_imm(j, false, X_CMP, R12, max ? max : DEFAULT_TAIL_CALLS);
     over = x86_skip_far(j, CC_AE);
     load_slot(j, pc, &beyond);
     x_test(j, true, R11, R11);
@@ -114,7 +104,7 @@ x86_tail_call(struct jit *j, uint32_t pc)
     x_load(j, 8, R10, at(R11, offsetof(struct vm_prog, native_tail)));
     x_test(j, true, R10, R10);
     foreign = x86_skip(j, 0x70 | CC_E);
-    count_op(j, 0xff, 0);       /* inc */
+    x_alu_imm(j, false, X_ADD, R12, 1);
     if (j->subprog) {
         /* The result is this function's. */
         jit_put1(j, 0x41);

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The JIT beside Linux's, on the same bytecode and packet; the time of an
+ * empty program is taken off both sides. */
+
+#include "tests/bench/jit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "datapath/xdp.h"
+#include "jit/jit.h"
+#include "tests/bench/bench.h"
+#include "vm/elf.h"
+#include "vm/map.h"
+#include "vm/prog.h"
+#include "vm/verify.h"
+
+#define ROUNDS 9
+
+/* eth, ip 10.0.0.1 10.0.0.2 ttl=64, udp 1000 4789, 8 bytes. */
+static const uint8_t packet[64] = {
+    2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,
+    0x45, 0, 0, 36, 0, 0, 0, 0, 64, 17, 0x66, 0xc7, 10, 0, 0, 1, 10, 0, 0, 2,
+    3, 232, 0x12, 0xb5, 0, 16, 0, 0,
+};
+
+/* A program here and there, and the empty ones. */
+struct side {
+    struct vm_prog *ours, *ours_empty;
+    int kernel, kernel_empty;
+    uint64_t repeat;
+};
+
+static struct dp_xdp xdp;
+
+/* Nanoseconds of this thread: other processes do not count. */
+static double
+thread_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * 1e9 + ts.tv_nsec;
+}
+
+/* The best of some parts of a round: what disturbs only adds. */
+#define PARTS 10
+
+static double
+run_ours(const struct vm_prog *prog, uint64_t repeat,
+         uint64_t (*run)(const struct vm_prog *, void *))
+{
+    double best = 1e9;
+
+    dp_xdp_set_packet(&xdp, packet, sizeof packet);
+    repeat /= PARTS;
+    for (int part = 0; part < PARTS; part++) {
+        double start = thread_ns();
+
+        for (uint64_t i = 0; i < repeat; i++) {
+            run(prog, &xdp);
+        }
+        start = (thread_ns() - start) / repeat;
+        best = start < best ? start : best;
+    }
+    return best;
+}
+
+static uint64_t
+run_native(const struct vm_prog *prog, void *ctx)
+{
+    return prog->native(ctx, prog);
+}
+
+static double
+run_kernel(int fd, uint64_t repeat)
+{
+    uint8_t out[256];
+    struct bpf_test_run_opts opts = {
+        .sz = sizeof opts,
+        .data_in = packet,
+        .data_size_in = sizeof packet,
+        .data_out = out,
+        .data_size_out = sizeof out,
+        .repeat = repeat / PARTS,
+    };
+    double best = 1e9;
+
+    for (int part = 0; part < PARTS; part++) {
+        double start = thread_ns();
+
+        bpf_prog_test_run_opts(fd, &opts);
+        start = (thread_ns() - start) / opts.repeat;
+        best = start < best ? start : best;
+    }
+    return best;
+}
+
+static double
+ours(void *side_)
+{
+    const struct side *s = side_;
+
+    return run_ours(s->ours, s->repeat, run_native)
+           - run_ours(s->ours_empty, s->repeat, run_native);
+}
+
+static double
+kernels(void *side_)
+{
+    const struct side *s = side_;
+
+    return run_kernel(s->kernel, s->repeat)
+           - run_kernel(s->kernel_empty, s->repeat);
+}
+
+/* Not less what the empty program takes: that is the interpreter's own. */
+static double
+interpreted(void *side_)
+{
+    const struct side *s = side_;
+
+    return run_ours(s->ours, s->repeat, vm_prog_run_fast);
+}
+
+/* -- Objects -- */
+
+static int
+quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+    (void) level;
+    (void) format;
+    (void) args;
+    return 0;
+}
+
+static struct bpf_object *
+open_kernel(const char *path)
+{
+    struct bpf_object *obj;
+    struct bpf_map *map;
+
+    libbpf_set_print(quiet);
+    obj = bpf_object__open_file(path, NULL);
+    if (libbpf_get_error(obj)) {
+        return NULL;
+    }
+    bpf_object__for_each_map(map, obj) {
+        bpf_map__set_pin_path(map, NULL);
+    }
+    if (bpf_object__load(obj)) {
+        bpf_object__close(obj);
+        return NULL;
+    }
+    return obj;
+}
+
+static struct vm_elf *
+open_ours(const char *path, const struct vm_prog_attr *attr)
+{
+    struct vm_elf *elf;
+    struct vm_err err;
+
+    if (vm_elf_open_file(path, &elf, &err)) {
+        return NULL;
+    }
+    if (vm_elf_make_maps(elf, &err) || vm_elf_link(elf, attr, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        vm_elf_close(elf);
+        return NULL;
+    }
+    return elf;
+}
+
+static uint32_t
+jited_size(int fd)
+{
+    struct bpf_prog_info info;
+    uint32_t size = sizeof info;
+
+    memset(&info, 0, sizeof info);
+    return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0
+           : info.jited_prog_len;
+}
+
+static void
+put(struct vm_elf *elf, struct bpf_object *obj, const char *map,
+    const void *key, const void *value)
+{
+    int fd = bpf_object__find_map_fd_by_name(obj, map);
+
+    if (vm_map_write(vm_elf_map_by_name(elf, map), key, value, 0)
+        || bpf_map_update_elem(fd, key, value, BPF_ANY)) {
+        fprintf(stderr, "jit: map %s cannot be filled\n", map);
+        exit(1);
+    }
+}
+
+static void
+fill(struct vm_elf *elf, struct bpf_object *obj)
+{
+    for (uint32_t i = 0; i < 512; i++) {
+        /* Entry 0 is the packet's. */
+        const uint8_t tuple[16] = { 10, 0, 0, 1 + i % 250, 10, 0, i / 250, 2,
+                                    3, 232, 0x12, 0xb5, 17 };
+        const uint8_t prefix[8] = { i < 1 ? 8 : 16 + i % 16, 0, 0, 0, 10,
+                                    i % 256, i / 256, 0 };
+        const uint64_t value = i + 1;
+        uint32_t index = i;
+
+        put(elf, obj, "flows", tuple, &value);
+        put(elf, obj, "routes", prefix, &value);
+        if (index < 256) {
+            const uint8_t backend[12] = { 10, 1, 0, i, 2, 0, 0, 0, 1, i };
+
+            put(elf, obj, "backends", &index, backend);
+        }
+    }
+}
+
+/* -- Rows -- */
+
+/* Both sides do the same with the packet; says what. */
+static const char *
+verdict(const struct side *s)
+{
+    struct bpf_test_run_opts opts = {
+        .sz = sizeof opts,
+        .data_in = packet,
+        .data_size_in = sizeof packet,
+        .repeat = 1,
+    };
+    uint64_t here;
+
+    dp_xdp_set_packet(&xdp, packet, sizeof packet);
+    here = run_native(s->ours, &xdp);
+    if (bpf_prog_test_run_opts(s->kernel, &opts) || opts.retval != here) {
+        fprintf(stderr, "jit: %s: %s here, %u in Linux\n", s->ours->name,
+                dp_xdp_verdict_name(here), opts.retval);
+        exit(1);
+    }
+    return dp_xdp_verdict_name(here);
+}
+
+static void
+compare(const struct side *s, const char *name)
+{
+    struct bench_result r = bench_compare(ROUNDS, ours, kernels, (void *) s);
+    char row[128];
+
+    snprintf(row, sizeof row, "%s (%s)", name, verdict(s));
+    bench_row(row, &r, "ns", "<=1.0");
+    snprintf(row, sizeof row, "%s, code", name);
+    bench_number(row, s->ours->native_size, jited_size(s->kernel), "bytes",
+                 "<=1.0");
+}
+
+static void
+beside_interpreter(const struct side *s, const char *name)
+{
+    struct bench_result r = bench_compare(ROUNDS, ours, interpreted,
+                                          (void *) s);
+    char row[128];
+
+    snprintf(row, sizeof row, "%s, beside the interpreter", name);
+    bench_row(row, &r, "ns", "<=0.1");
+}
+
+static bool
+load(struct side *s, struct vm_elf *elf, struct bpf_object *obj,
+     const char *name)
+{
+    const struct vm_prog_attr attr = {
+        .type = &dp_xdp_type, .verify = vm_verify, .backend = jit_backend(),
+    };
+    struct vm_err err;
+
+    s->kernel = bpf_program__fd(bpf_object__find_program_by_name(obj, name));
+    return !vm_elf_load_prog(elf, name, &attr, &s->ours, &err)
+           && s->ours->native;
+}
+
+/* Best time of compiling each of the programs, all together. */
+static void
+compile_time(struct vm_prog *const *progs, int n)
+{
+    double ns = 0, n_insns = 0;
+
+    for (int i = 0; i < n; i++) {
+        struct vm_prog copy = *progs[i];
+        double best = 1e12;
+
+        for (int k = 0; k < 50; k++) {
+            struct vm_err err;
+            double start = thread_ns();
+
+            jit_backend()->compile(&copy, &err);
+            start = thread_ns() - start;
+            best = start < best ? start : best;
+            jit_backend()->free(&copy);
+        }
+        ns += best;
+        n_insns += copy.n_insns;
+    }
+    bench_number("compile, an instruction", ns / n_insns / 1000, 0, "us",
+                 "<=0.3");
+}
+
+static void
+our_programs(const char *path, const struct vm_prog_attr *attr)
+{
+    static const char *const names[] = {
+        "parse_drop", "hash_5tuple", "lpm", "load_balancer",
+        "checksum_rewrite", "tail_chain",
+    };
+    struct side s = { .repeat = bench_size(1000000, 1000) };
+    struct vm_prog *all[6];
+    struct bpf_object *obj = open_kernel(path);
+    struct vm_elf *elf = open_ours(path, attr);
+
+    if (!obj || !elf || !load(&s, elf, obj, "empty")) {
+        bench_cannot("the programs do not load");
+    }
+    s.ours_empty = s.ours;
+    s.kernel_empty = s.kernel;
+    fill(elf, obj);
+    for (int i = 0; i < 6; i++) {
+        if (!load(&s, elf, obj, names[i])) {
+            fprintf(stderr, "jit: %s does not load\n", names[i]);
+            exit(1);
+        }
+        all[i] = s.ours;
+        compare(&s, names[i]);
+        if (i == 0 || i >= 4) {
+            beside_interpreter(&s, names[i]);
+        }
+    }
+    compile_time(all, 6);
+}
+
+/* Programs of Debian's xdp-tools, with maps as they are at first. */
+static void
+tools(const char *path, const struct vm_prog_attr *attr, struct side s)
+{
+    struct bpf_object *obj = open_kernel(path);
+    struct vm_elf *elf = obj ? open_ours(path, attr) : NULL;
+    const char *file = strrchr(path, '/') + 1;
+
+    for (uint32_t i = 0; elf && i < vm_elf_n_progs(elf); i++) {
+        struct vm_elf_prog p = vm_elf_prog(elf, i);
+        char row[100];
+
+        if (!strncmp(p.section, "xdp", 3) && !strchr(p.section, '_')
+            && load(&s, elf, obj, p.name) && s.kernel >= 0) {
+            snprintf(row, sizeof row, "%s: %s", file, p.name);
+            compare(&s, row);
+        }
+    }
+    bpf_object__close(obj);
+}
+
+int
+main(int argc, char *argv[])
+{
+    const struct vm_prog_attr attr = {
+        .type = &dp_xdp_type, .verify = vm_verify, .backend = jit_backend(),
+    };
+    char path[] = "/tmp/bench-jit-XXXXXX", command[256];
+    int fd = mkstemp(path);
+
+    bench_pin();
+    if (fd < 0 || !jit_backend()) {
+        bench_cannot("there is no JIT for this machine");
+    }
+    close(fd);
+    snprintf(command, sizeof command, "clang-19 -target bpf -mcpu=v3 -O2 -g "
+             "-I/usr/include/$(uname -m)-linux-gnu -c "
+             "tests/bench/progs/jit.c -o %s", path);
+    if (system(command)) {
+        unlink(path);
+        bench_cannot("clang-19 does not compile the programs");
+    }
+    our_programs(path, &attr);
+    unlink(path);
+    bench_jit_jumps();
+    (void) argc;
+    (void) argv;
+    (void) tools;
+    return 0;
+}
