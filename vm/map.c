@@ -48,6 +48,13 @@ vm_map_create(const struct vm_map_attr *attr, struct vm_map **mapp,
                       attr->kind);
     }
 
+    const uint32_t owner = VM_MF_RDONLY | VM_MF_WRONLY;
+    const uint32_t prog = VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG;
+    if ((attr->flags & owner) == owner || (attr->flags & prog) == prog) {
+        return vm_err(err, -EINVAL, "map %s: it cannot be both read-only and "
+                      "write-only", name);
+    }
+
     struct vm_map *map;
     int error = ops->create(attr, &map, err);
     if (error) {
@@ -97,6 +104,48 @@ vm_map_lookup(struct vm_map *map, const void *key)
     return map->ops->lookup ? map->ops->lookup(map, key) : NULL;
 }
 
+static void
+lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
+             void **values)
+{
+    const struct vm_map_ops *ops = map->ops;
+    uint64_t cookies[VM_MAP_BURST];
+
+    if (ops->lookup_burst) {
+        ops->lookup_burst(map, keys, n, values);
+        return;
+    }
+    if (!ops->hash) {
+        for (unsigned i = 0; i < n; i++) {
+            values[i] = vm_map_lookup(map, keys[i]);
+        }
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        cookies[i] = ops->hash(map, keys[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        ops->prefetch(map, cookies[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        values[i] = ops->lookup_hash(map, keys[i], cookies[i]);
+    }
+}
+
+void
+vm_map_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
+                    void **values)
+{
+    while (n) {
+        unsigned k = n < VM_MAP_BURST ? n : VM_MAP_BURST;
+
+        lookup_burst(map, keys, k, values);
+        keys += k;
+        values += k;
+        n -= k;
+    }
+}
+
 int
 vm_map_update(struct vm_map *map, const void *key, const void *value,
               uint64_t flags)
@@ -114,6 +163,9 @@ vm_map_delete(struct vm_map *map, const void *key)
 int
 vm_map_read(struct vm_map *map, const void *key, void *value)
 {
+    if (map->flags & VM_MF_WRONLY) {
+        return -EPERM;
+    }
     if (map->ops->read) {
         return map->ops->read(map, key, value);
     }
@@ -149,7 +201,8 @@ vm_map_freeze(struct vm_map *map)
 int
 vm_map_next_key(struct vm_map *map, const void *key, void *next)
 {
-    return (map->ops->next_key ? map->ops->next_key(map, key, next)
+    return (map->flags & VM_MF_WRONLY ? -EPERM
+            : map->ops->next_key ? map->ops->next_key(map, key, next)
             : -ENOTSUP);
 }
 

@@ -63,7 +63,7 @@ enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2 };
 
 /* Flags of a map (Linux's BPF_F_*). */
 #define VM_MF_NO_PREALLOC   0x0001u
-#define VM_MF_NO_COMMON_LRU 0x0002u
+#define VM_MF_NO_COMMON_LRU 0x0002u /* Accepted, ignored. */
 #define VM_MF_NUMA_NODE     0x0004u /* Accepted, ignored. */
 #define VM_MF_RDONLY        0x0008u /* For the owner's side. */
 #define VM_MF_WRONLY        0x0010u
@@ -71,6 +71,7 @@ enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2 };
 #define VM_MF_RDONLY_PROG   0x0080u /* For programs. */
 #define VM_MF_WRONLY_PROG   0x0100u
 #define VM_MF_MMAPABLE      0x0400u /* Accepted, ignored. */
+#define VM_MF_PRESERVE_ELEMS 0x0800u
 #define VM_MF_INNER_MAP     0x1000u /* Inner arrays of any size. */
 
 struct vm_map_attr {
@@ -107,6 +108,11 @@ struct vm_map_ops {
     /* Between the two, for callers with many keys at a time: follows the
      * bucket, which has arrived by now, to what lookup_hash() reads next. */
     void (*prefetch)(struct vm_map *, uint64_t cookie);
+
+    /* Looks up 'n' keys, at most VM_MAP_BURST: their misses overlap.  NULL:
+     * one by one, split where the kind can. */
+    void (*lookup_burst)(struct vm_map *, const void *const *keys,
+                         unsigned n, void **values);
 
     /* Versioned lookup, for kinds with VM_MAP_CAP_VLOOKUP. */
     void *(*vlookup)(struct vm_map *, const void *key, uint64_t version);
@@ -163,6 +169,13 @@ void *vm_map_lookup(struct vm_map *, const void *key);
 int vm_map_update(struct vm_map *, const void *key, const void *value,
                   uint64_t flags);
 int vm_map_delete(struct vm_map *, const void *key);
+
+/* Lookups of 'n' keys at a time, for a worker with a burst of packets: each
+ * waits for memory together with the others.  'values' are what lookups would
+ * return. */
+#define VM_MAP_BURST 32
+void vm_map_lookup_burst(struct vm_map *, const void *const *keys,
+                         unsigned n, void **values);
 
 /* The owner's side. */
 int vm_map_read(struct vm_map *, const void *key, void *value);

@@ -10,7 +10,9 @@ int
 main(void)
 {
     bench_pin();
+    bench_fact("times", "CPU time of the thread");
     bench_dpdk_init();
     bench_maps_hash();
+    bench_maps_lpm();
     return 0;
 }

@@ -30,6 +30,8 @@ uint64_t bench_seed(void);
 uint64_t bench_size(uint64_t full, uint64_t quick);
 
 uint64_t bench_now_ns(void);
+/* CPU time of the thread: does not count while others run. */
+uint64_t bench_cpu_ns(void);
 
 /* A good and fast generator; state is what the caller keeps. */
 uint64_t bench_random(uint64_t *state);

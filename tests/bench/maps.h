@@ -11,5 +11,6 @@
 void bench_dpdk_init(void);
 
 void bench_maps_hash(void);
+void bench_maps_lpm(void);
 
 #endif /* tests/bench/maps.h */

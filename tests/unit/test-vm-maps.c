@@ -197,6 +197,18 @@ check_hash(struct vm_map *map)
                          i * 3);
         assert_null(map->ops->lookup_hash(map, &i, ~cookie));
     }
+
+    uint32_t numbers[100];
+    const void *keys[100];
+    void *values[100];
+    for (uint32_t i = 0; i < 100; i++) {
+        numbers[i] = 50 + i;
+        keys[i] = &numbers[i];
+    }
+    vm_map_lookup_burst(map, keys, 100, values);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_ptr_equal(values[i], vm_map_lookup(map, keys[i]));
+    }
     assert_int_equal(walk(map, &n), 4950);
     assert_int_equal(n, 100);
     assert_int_equal(vm_map_count(map), 100);
@@ -316,7 +328,7 @@ static void
 test_lru_hash(void **state)
 {
     test_lru(NEW(lru_hash, 4, 8, 100));
-    REFUSED(lru_hash, 4, 8, 1, .flags = VM_MF_NO_PREALLOC);
+    REFUSED(lru_hash, 4, 8, 1, .flags = VM_MF_MMAPABLE);
 }
 
 static void
@@ -400,6 +412,28 @@ check_lpm(uint32_t bytes)
         }
 
         uint64_t *found = vm_map_lookup(map, &key);
+        assert_int_equal(found ? (int) *found : -1, best);
+
+        const void *keys[] = { &key, &key };
+        void *values[2];
+        vm_map_lookup_burst(map, keys, 2, values);
+        assert_ptr_equal(values[1], found);
+        uint64_t cookie = map->ops->hash(map, &key);
+        map->ops->prefetch(map, cookie);
+        map->ops->prefetch(map, ~cookie);
+        assert_ptr_equal(map->ops->lookup_hash(map, &key, ~cookie), found);
+
+        /* The longest that is not longer than a key. */
+        best = -1;
+        key.len = rand_r(&seed) % (8 * bytes + 1);
+        for (uint32_t j = 0; j < N; j++) {
+            if (present[j] && prefixes[j].len <= key.len
+                && starts_with(&key, &prefixes[j])
+                && (best < 0 || prefixes[j].len > prefixes[best].len)) {
+                best = j;
+            }
+        }
+        found = vm_map_lookup(map, &key);
         assert_int_equal(found ? (int) *found : -1, best);
         if (step % 1000 == 0) {
             vm_defer_run();

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY                  \
-               | VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG | VM_MF_MMAPABLE       \
-               | VM_MF_INNER_MAP)
+#define FLAGS_PERCPU (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY           \
+                      | VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG)
+#define FLAGS (FLAGS_PERCPU | VM_MF_MMAPABLE | VM_MF_INNER_MAP)
 
 static struct vm_array *
 array_cast(const struct vm_map *map)
@@ -23,12 +23,14 @@ static int
 create(const struct vm_map_attr *attr, bool per_cpu, struct vm_map **mapp,
        struct vm_err *err)
 {
+    uint32_t flags = per_cpu ? FLAGS_PERCPU : FLAGS;
+
     if (attr->key_size != 4 || !attr->value_size || !attr->max_entries
-        || attr->value_size > UINT32_MAX - 7 || attr->flags & ~FLAGS) {
+        || attr->value_size > UINT32_MAX - 7 || attr->flags & ~flags) {
         return vm_err(err, -EINVAL, "array %s: keys have 4 bytes, values at "
                       "least 1, there is at least 1 entry, and flags 0x%x "
                       "are a subset of 0x%x", attr->name ? attr->name : "",
-                      attr->flags, FLAGS);
+                      attr->flags, flags);
     }
 
     struct vm_array *array = calloc(1, sizeof *array);

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY                  \
-               | VM_MF_RDONLY_PROG)
+#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY)
 
 struct slot {
     uint64_t value;             /* Up to 8 bytes; atomic builtins. */
@@ -190,6 +189,7 @@ devmap_hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
         return vm_err(err, -ENOMEM, "no memory for a devmap_hash");
     }
     table.kind = VM_MAP_hash;
+    table.flags &= ~(VM_MF_RDONLY | VM_MF_WRONLY);
     error = vm_map_create(&table, &m->table, err);
     if (error) {
         free(m);
@@ -216,8 +216,12 @@ static int
 devmap_hash_write(struct vm_map *map, const void *key, const void *value,
                   uint64_t flags)
 {
-    return (check_value(map, value) ? -EINVAL
-            : vm_map_update(devmap_hash_cast(map)->table, key, value, flags));
+    if (flags > VM_EXIST || check_value(map, value)) {
+        return -EINVAL;
+    }
+    /* Linux does not ask whether there is one for VM_EXIST. */
+    return vm_map_update(devmap_hash_cast(map)->table, key, value,
+                         flags == VM_NOEXIST ? VM_NOEXIST : VM_ANY);
 }
 
 static int

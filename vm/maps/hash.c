@@ -11,7 +11,7 @@
 #define FLAGS (VM_MF_NO_PREALLOC | VM_MF_NUMA_NODE | VM_MF_RDONLY             \
                | VM_MF_WRONLY | VM_MF_ZERO_SEED | VM_MF_RDONLY_PROG           \
                | VM_MF_WRONLY_PROG)
-#define FLAGS_LRU (FLAGS & ~VM_MF_NO_PREALLOC)
+#define FLAGS_LRU (FLAGS | VM_MF_NO_COMMON_LRU)
 #define MAX_KEY 512
 #define EVICT_TRIES 16          /* Others may take what was evicted. */
 #define PER_BUCKET 4            /* Entries of a full table, on average. */
@@ -133,6 +133,11 @@ hash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     uint32_t flags = is_lru(attr) ? FLAGS_LRU : FLAGS;
     bool per_cpu = is_per_cpu(attr);
 
+    if (is_lru(attr) && attr->flags & VM_MF_NO_PREALLOC
+        && !(attr->flags & ~flags)) {
+        return vm_err(err, -EOPNOTSUPP, "hash %s: the entries of an LRU are "
+                      "always made with it", attr->name ? attr->name : "");
+    }
     if (!attr->key_size || attr->key_size > MAX_KEY || !attr->value_size
         || attr->value_size > UINT32_MAX / VM_MAX_CPUS / 2
         || !attr->max_entries || attr->flags & ~flags) {
@@ -297,10 +302,9 @@ hash_hash(struct vm_map *map, const void *key)
     return hash;
 }
 
-static void
-hash_prefetch(struct vm_map *map, uint64_t hash)
+static inline void
+prefetch(const struct vm_hash *t, uint64_t hash)
 {
-    const struct vm_hash *t = hash_cast(map);
     struct vm_hash_bucket *bucket = bucket_of(t, hash);
     uint64_t slot = get(&bucket->slots[vm_hash_home(hash)]);
 
@@ -315,6 +319,37 @@ hash_prefetch(struct vm_map *map, uint64_t hash)
         __builtin_prefetch(node + offsetof(struct vm_hash_node, key)
                            + t->map.key_size - 1);
     }
+}
+
+static void
+hash_prefetch(struct vm_map *map, uint64_t hash)
+{
+    prefetch(hash_cast(map), hash);
+}
+
+static inline void
+lookup_burst(const struct vm_hash *t, const void *const *keys, unsigned n,
+             void **values)
+{
+    uint64_t hashes[VM_MAP_BURST];
+
+    for (unsigned i = 0; i < n; i++) {
+        hashes[i] = hash_of(t, keys[i]);
+        __builtin_prefetch(bucket_of(t, hashes[i]));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        prefetch(t, hashes[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        values[i] = lookup_hash(t, keys[i], hashes[i]);
+    }
+}
+
+static void
+hash_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
+                  void **values)
+{
+    lookup_burst(hash_cast(map), keys, n, values);
 }
 
 static void *
@@ -640,7 +675,8 @@ hash_count(const struct vm_map *map)
 
 #define SHARED_OPS                                                            \
     .lookup = hash_lookup,                                                    \
-    .lookup_hash = hash_lookup_hash
+    .lookup_hash = hash_lookup_hash,                                          \
+    .lookup_burst = hash_lookup_burst
 
 #define PERCPU_OPS                                                            \
     .lookup = percpu_lookup,                                                  \

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Longest prefix match: a binary trie with compressed paths.
+/* Longest prefix match.
  *
  * A key is { uint32_t prefix_len; uint8_t data[]; }, most significant bit
- * first.  Every change is one pointer store, so readers need no lock and see
+ * first.  Data of 4 bytes lie in a compressed multibit trie (fib4.h); longer
+ * and shorter ones in a binary trie with compressed paths.
+ *
+ * Of the binary one: every change is one pointer store, so readers need no lock and see
  * the trie before or after it; nodes that went out are freed after
  * quiescence.  Writers take turns. */
 
 #include "vm/map.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/maps/fib4.h"
+
 #define MIN_DATA 1
 #define MAX_DATA 256
+#define MAX_FIB4_VALUE 65536
 #define FLAGS (VM_MF_NO_PREALLOC | VM_MF_NUMA_NODE | VM_MF_RDONLY             \
                | VM_MF_WRONLY | VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG)
 
@@ -29,6 +36,7 @@ struct node {
 
 struct lpm {
     struct vm_map map;
+    struct vm_fib4 *fib4;       /* Then nothing else is used. */
     struct node *_Atomic root;
     pthread_mutex_t mutex;
     uint32_t data_size;
@@ -68,6 +76,16 @@ static const uint8_t *
 key_data(const void *key)
 {
     return (const uint8_t *) key + 4;
+}
+
+/* For fib4. */
+static uint32_t
+key_addr(const void *key)
+{
+    uint32_t addr;
+
+    memcpy(&addr, key_data(key), sizeof addr);
+    return be32toh(addr);
 }
 
 static const uint8_t *
@@ -152,8 +170,15 @@ lpm_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     if (!lpm) {
         return vm_err(err, -ENOMEM, "no memory for an lpm_trie");
     }
-    pthread_mutex_init(&lpm->mutex, NULL);
     lpm->data_size = attr->key_size - 4;
+    if (lpm->data_size == 4 && attr->value_size <= MAX_FIB4_VALUE) {
+        lpm->fib4 = vm_fib4_new(attr->max_entries, attr->value_size);
+        if (!lpm->fib4) {
+            free(lpm);
+            return vm_err(err, -ENOMEM, "no memory for an lpm_trie");
+        }
+    }
+    pthread_mutex_init(&lpm->mutex, NULL);
     lpm->data_off = (attr->value_size + 7) & ~7u;
     lpm->max_prefix_len = 8 * lpm->data_size;
     *mapp = &lpm->map;
@@ -164,6 +189,10 @@ static void
 lpm_destroy(struct vm_map *map)
 {
     struct lpm *lpm = lpm_cast(map);
+
+    if (lpm->fib4) {
+        vm_fib4_unref(lpm->fib4);
+    }
 
     /* Leaves first, always from the root: no recursion, no stack. */
     for (;;) {
@@ -200,6 +229,11 @@ lpm_lookup(struct vm_map *map, const void *key)
     if (key_len(key) > lpm->max_prefix_len) {
         return NULL;
     }
+    if (lpm->fib4) {
+        return (key_len(key) == 32
+                ? vm_fib4_find(lpm->fib4, key_addr(key))
+                : vm_fib4_at_most(lpm->fib4, key_addr(key), key_len(key)));
+    }
     for (struct node *node = follow(&lpm->root); node;) {
         uint32_t n = match_len(lpm, node, key);
 
@@ -215,6 +249,57 @@ lpm_lookup(struct vm_map *map, const void *key)
         node = follow(&node->child[bit(key_data(key), n)]);
     }
     return found ? found->bytes : NULL;
+}
+
+/* Split lookup: the cookie is the address; only prefetching needs it. */
+
+static uint64_t
+lpm_hash(struct vm_map *map, const void *key)
+{
+    const struct lpm *lpm = lpm_cast(map);
+
+    if (!lpm->fib4) {
+        return 0;
+    }
+
+    uint32_t addr = key_addr(key);
+    vm_fib4_prefetch(lpm->fib4, addr);
+    return addr;
+}
+
+static void
+lpm_prefetch(struct vm_map *map, uint64_t cookie)
+{
+    if (lpm_cast(map)->fib4) {
+        vm_fib4_prefetch_value(lpm_cast(map)->fib4, cookie);
+    }
+}
+
+static void *
+lpm_lookup_hash(struct vm_map *map, const void *key, uint64_t cookie)
+{
+    return lpm_lookup(map, key);
+}
+
+static void
+lpm_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
+                 void **values)
+{
+    const struct lpm *lpm = lpm_cast(map);
+    uint32_t addrs[VM_MAP_BURST] = { 0 };
+    bool whole = lpm->fib4 != NULL;
+
+    for (unsigned i = 0; whole && i < n; i++) {
+        addrs[i] = key_addr(keys[i]);
+        whole = key_len(keys[i]) == 32;
+    }
+    if (!whole) {
+        for (unsigned i = 0; i < n; i++) {
+            values[i] = lpm_lookup(map, keys[i]);
+        }
+        return;
+    }
+    vm_fib4_find_burst(lpm->fib4, addrs, n, values);
 }
 
 /* The slot of the node with exactly 'key', or where it would go. */
@@ -305,6 +390,14 @@ lpm_update(struct vm_map *map, const void *key, const void *value,
     if (flags > VM_EXIST || key_len(key) > lpm->max_prefix_len) {
         return -EINVAL;
     }
+    if (lpm->fib4) {
+        const struct vm_fib4_change change = {
+            .addr = key_addr(key), .len = key_len(key), .value = value,
+            .flags = flags,
+        };
+
+        return vm_fib4_update(lpm->fib4, &change);
+    }
     pthread_mutex_lock(&lpm->mutex);
     int error = insert(lpm, key, value, flags);
     pthread_mutex_unlock(&lpm->mutex);
@@ -378,10 +471,36 @@ lpm_delete(struct vm_map *map, const void *key)
     if (key_len(key) > lpm->max_prefix_len) {
         return -EINVAL;
     }
+    if (lpm->fib4) {
+        const struct vm_fib4_change change = {
+            .addr = key_addr(key), .len = key_len(key),
+        };
+
+        return vm_fib4_delete(lpm->fib4, &change);
+    }
     pthread_mutex_lock(&lpm->mutex);
     int error = remove_key(lpm, key);
     pthread_mutex_unlock(&lpm->mutex);
     return error;
+}
+
+static int
+fib4_next_key(struct vm_fib4 *fib, const void *key, void *next)
+{
+    struct vm_fib4_change after = { .addr = 0 }, found;
+
+    if (key) {
+        after.addr = key_addr(key);
+        after.len = key_len(key);
+    }
+    if (!vm_fib4_next(fib, key && after.len <= 32 ? &after : NULL, &found)) {
+        return -ENOENT;
+    }
+
+    uint32_t addr = htobe32(found.addr);
+    memcpy(next, &found.len, 4);
+    memcpy((uint8_t *) next + 4, &addr, 4);
+    return 0;
 }
 
 /* Preorder: a prefix, then the longer ones in it. */
@@ -389,6 +508,11 @@ static int
 lpm_next_key(struct vm_map *map, const void *key, void *next)
 {
     struct lpm *lpm = lpm_cast(map);
+
+    if (lpm->fib4) {
+        return fib4_next_key(lpm->fib4, key, next);
+    }
+
     struct node *path[8 * MAX_DATA + 2];
     struct node *node = follow(&lpm->root);
     int depth = 0;
@@ -445,6 +569,9 @@ lpm_memory(const struct vm_map *map)
 {
     const struct lpm *lpm = lpm_cast(map);
 
+    if (lpm->fib4) {
+        return sizeof *lpm + vm_fib4_memory(lpm->fib4);
+    }
     return sizeof *lpm + lpm->n_nodes * (sizeof(struct node) + lpm->data_off
                                          + lpm->data_size);
 }
@@ -452,18 +579,25 @@ lpm_memory(const struct vm_map *map)
 static size_t
 lpm_count(const struct vm_map *map)
 {
-    return lpm_cast(map)->n_entries;
+    const struct lpm *lpm = lpm_cast(map);
+
+    return lpm->fib4 ? lpm->fib4->n_entries : lpm->n_entries;
 }
 
 const struct vm_map_ops vm_map_ops_lpm_trie = {
     .name = "lpm_trie",
     .number = VM_MAP_lpm_trie,
-    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE,
+    .caps = VM_MAP_CAP_LOOKUP | VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE
+            | VM_MAP_CAP_HASH,
     .create = lpm_create,
     .destroy = lpm_destroy,
     .lookup = lpm_lookup,
     .update = lpm_update,
     .delete = lpm_delete,
+    .hash = lpm_hash,
+    .prefetch = lpm_prefetch,
+    .lookup_hash = lpm_lookup_hash,
+    .lookup_burst = lpm_lookup_burst,
     .next_key = lpm_next_key,
     .memory = lpm_memory,
     .count = lpm_count,

@@ -20,6 +20,8 @@ of_maps_cast(const struct vm_map *map)
     return (struct of_maps *) map;
 }
 
+#define ARRAY_FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY)
+
 static int
 of_maps_create(const struct vm_map_attr *attr, struct vm_map **mapp,
                struct vm_err *err)
@@ -27,6 +29,10 @@ of_maps_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     const char *name = attr->name ? attr->name : "";
     struct vm_map_attr table = *attr;
 
+    if (attr->kind == VM_MAP_array_of_maps && attr->flags & ~ARRAY_FLAGS) {
+        return vm_err(err, -EINVAL, "array of maps %s: flags 0x%x are no "
+                      "subset of 0x%x", name, attr->flags, ARRAY_FLAGS);
+    }
     if (attr->value_size != 4 || !attr->inner) {
         return vm_err(err, -EINVAL, "map of maps %s: values have 4 bytes, and "
                       "there is a template of the inner maps", name);
@@ -45,6 +51,7 @@ of_maps_create(const struct vm_map_attr *attr, struct vm_map **mapp,
                   : VM_MAP_hash);
     table.value_size = sizeof(struct vm_map *);
     table.inner = NULL;
+    table.flags &= ~(VM_MF_RDONLY | VM_MF_WRONLY);
 
     int error = vm_map_create(&table, &m->table, err);
     if (error) {
@@ -105,7 +112,10 @@ static int
 of_maps_delete(struct vm_map *map, const void *key)
 {
     if (!vm_map_get_inner(map, key)) {
-        return -ENOENT;
+        struct vm_map *table = of_maps_cast(map)->table;
+
+        return (table->ops == &vm_map_ops_array && !vm_map_lookup(table, key)
+                ? -E2BIG : -ENOENT);
     }
     return vm_map_set_inner(map, key, NULL);
 }

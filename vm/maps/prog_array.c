@@ -11,8 +11,7 @@
 
 #include "vm/prog.h"
 
-#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY                  \
-               | VM_MF_RDONLY_PROG | VM_MF_WRONLY_PROG)
+#define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY)
 
 static struct vm_prog_array *
 prog_array_cast(const struct vm_map *map)

@@ -317,6 +317,10 @@ perf_destroy(struct vm_map *map)
     free(perf);
 }
 
+/* A ring stays when its consumer goes: VM_MF_PRESERVE_ELEMS is always so. */
+#define PERF_FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY             \
+                    | VM_MF_PRESERVE_ELEMS)
+
 static int
 perf_create(const struct vm_map_attr *attr, struct vm_map **mapp,
             struct vm_err *err)
@@ -324,7 +328,7 @@ perf_create(const struct vm_map_attr *attr, struct vm_map **mapp,
     uint32_t n = attr->max_entries;
 
     if (attr->key_size != 4 || attr->value_size != 4 || !n
-        || attr->flags & ~VM_MF_NUMA_NODE) {
+        || attr->flags & ~PERF_FLAGS) {
         return vm_err(err, -EINVAL, "perf_event_array %s: keys and values "
                       "have 4 bytes, and there is at least 1 entry",
                       attr->name ? attr->name : "");
