@@ -105,7 +105,8 @@ kernel_create(const struct vm_map_attr *attr)
     if (attr->inner) {
         opts.inner_map_fd = inner_fd;
     }
-    return bpf_map_create((enum bpf_map_type) attr->kind, NULL, attr->key_size, attr->value_size,
+    return bpf_map_create((enum bpf_map_type) attr->kind, NULL,
+                          attr->key_size, attr->value_size,
                           attr->max_entries, &opts);
 }
 

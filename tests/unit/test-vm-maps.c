@@ -355,6 +355,45 @@ starts_with(const struct prefix *addr, const struct prefix *prefix)
     return true;
 }
 
+/* Every way to look it up gives the value 'best', or nothing if it is -1. */
+static void
+check_lpm_found(struct vm_map *map, const struct prefix *key, int best)
+{
+    const void *keys[] = { key, key };
+    uint64_t cookie = map->ops->hash(map, key);
+    uint64_t *found = vm_map_lookup(map, key);
+    void *values[2];
+
+    assert_int_equal(found ? (int) *found : -1, best);
+    vm_map_lookup_burst(map, keys, 2, values);
+    assert_ptr_equal(values[1], found);
+    map->ops->prefetch(map, cookie);
+    map->ops->prefetch(map, ~cookie);
+    assert_ptr_equal(map->ops->lookup_hash(map, key, ~cookie), found);
+}
+
+/* The walk meets each of 'n' once; then they are deleted. */
+static void
+check_lpm_walk(struct vm_map *map, uint32_t n)
+{
+    struct prefix key, next;
+    uint32_t n_walked = 0;
+    int error = vm_map_next_key(map, NULL, &next);
+
+    while (!error) {
+        n_walked++;
+        key = next;
+        error = vm_map_next_key(map, &key, &next);
+    }
+    assert_int_equal(n_walked, n);
+    while (!vm_map_next_key(map, NULL, &next)) {
+        assert_int_equal(vm_map_delete(map, &next), 0);
+        n--;
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(vm_map_count(map), 0);
+}
+
 /* Random prefixes in few distinct bits, against a list. */
 static void
 check_lpm(uint32_t bytes)
@@ -411,21 +450,11 @@ check_lpm(uint32_t bytes)
             }
         }
 
-        uint64_t *found = vm_map_lookup(map, &key);
-        assert_int_equal(found ? (int) *found : -1, best);
-
-        const void *keys[] = { &key, &key };
-        void *values[2];
-        vm_map_lookup_burst(map, keys, 2, values);
-        assert_ptr_equal(values[1], found);
-        uint64_t cookie = map->ops->hash(map, &key);
-        map->ops->prefetch(map, cookie);
-        map->ops->prefetch(map, ~cookie);
-        assert_ptr_equal(map->ops->lookup_hash(map, &key, ~cookie), found);
+        check_lpm_found(map, &key, best);
 
         /* The longest that is not longer than a key. */
-        best = -1;
         key.len = rand_r(&seed) % (8 * bytes + 1);
+        best = -1;
         for (uint32_t j = 0; j < N; j++) {
             if (present[j] && prefixes[j].len <= key.len
                 && starts_with(&key, &prefixes[j])
@@ -433,29 +462,13 @@ check_lpm(uint32_t bytes)
                 best = j;
             }
         }
-        found = vm_map_lookup(map, &key);
-        assert_int_equal(found ? (int) *found : -1, best);
+        check_lpm_found(map, &key, best);
         if (step % 1000 == 0) {
             vm_defer_run();
         }
     }
 
-    /* The walk meets each once. */
-    struct prefix key, next;
-    uint32_t n_walked = 0;
-    int error = vm_map_next_key(map, NULL, &next);
-    while (!error) {
-        n_walked++;
-        key = next;
-        error = vm_map_next_key(map, &key, &next);
-    }
-    assert_int_equal(n_walked, n);
-    while (!vm_map_next_key(map, NULL, &next)) {
-        assert_int_equal(vm_map_delete(map, &next), 0);
-        n--;
-    }
-    assert_int_equal(n, 0);
-    assert_int_equal(vm_map_count(map), 0);
+    check_lpm_walk(map, n);
     drop(map);
 }
 

@@ -6,9 +6,9 @@
  * first.  Data of 4 bytes lie in a compressed multibit trie (fib4.h); longer
  * and shorter ones in a binary trie with compressed paths.
  *
- * Of the binary one: every change is one pointer store, so readers need no lock and see
- * the trie before or after it; nodes that went out are freed after
- * quiescence.  Writers take turns. */
+ * Of the binary one: every change is one pointer store, so readers need no
+ * lock and see the trie before or after it; nodes that went out are freed
+ * after quiescence.  Writers take turns. */
 
 #include "vm/map.h"
 

@@ -442,12 +442,30 @@ const struct vm_map_ops vm_map_ops_ringbuf = {
     .count = ringbuf_count,
 };
 
+/* The rings are the map's own: there is nothing that could be taken out. */
+static int
+perf_delete(struct vm_map *map, const void *key)
+{
+    uint32_t index;
+
+    memcpy(&index, key, sizeof index);
+    return index < map->max_entries ? -ENOENT : -E2BIG;
+}
+
+static int
+perf_next_key(struct vm_map *map, const void *key, void *next)
+{
+    return vm_map_ops_array.next_key(map, key, next);
+}
+
 const struct vm_map_ops vm_map_ops_perf_event_array = {
     .name = "perf_event_array",
     .number = VM_MAP_perf_event_array,
     .caps = VM_MAP_CAP_PERF,
     .create = perf_create,
     .destroy = perf_destroy,
+    .delete = perf_delete,
+    .next_key = perf_next_key,
     .memory = perf_memory,
     .count = perf_count,
 };
