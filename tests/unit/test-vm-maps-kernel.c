@@ -22,8 +22,9 @@
 #include "vm/map.h"
 #include "vm/maps/of_maps.h"
 
-#define STEPS 3000
-#define ATTRIBUTES 200          /* Of each kind. */
+#define STEPS 2000
+#define STEPS_OF_MAPS 60        /* Linux waits for readers in each. */
+#define ATTRIBUTES 60           /* Of each kind. */
 #define MAX_KEY 64
 #define LINUX_ENOTSUPP 524
 
@@ -326,7 +327,8 @@ run_row(const struct row *row)
     p.value_size = vm_map_owner_value_size(p.map);
     p.value[0] = calloc(1, p.value_size + 8);
     p.value[1] = calloc(1, p.value_size + 8);
-    for (int step = 0; step < STEPS; step++) {
+    int n_steps = row->of_maps ? STEPS_OF_MAPS : STEPS;
+    for (int step = 0; step < n_steps; step++) {
         uint8_t key[MAX_KEY];
         unsigned what = random_below(10);
 
@@ -346,7 +348,8 @@ run_row(const struct row *row)
                     bpf_map_get_next_key(p.fd, key, &next[0]),
                     vm_map_next_key(p.map, key, &next[1]));
         }
-        if (step % 500 == 499 && !row->no_lookup) {
+        if ((step % 500 == 499 || step == n_steps - 1)
+            && !row->no_lookup) {
             check_walk(&p);
             vm_defer_run();
         }
