@@ -40,6 +40,8 @@ SRC_unit_helpers := $(filter-out $(SRC_unit),$(wildcard tests/unit/*.c))
 SRC_tools := $(wildcard tests/tools/*.c)
 SRC_random := $(wildcard tests/random/*.c)
 SRC_fuzz := $(wildcard tests/fuzz/*.c)
+SRC_fuzz_targets := $(wildcard tests/fuzz/targets/*.c \
+	tests/fuzz/targets/*/*.c)
 SRC_bench := $(wildcard tests/bench/bench-*.c)
 SRC_bench_helpers := $(filter-out $(SRC_bench),$(wildcard tests/bench/*.c))
 SRC_corpus := $(wildcard tests/corpus/tool/*.c)
@@ -56,11 +58,11 @@ FUZZ := $(BUILD)/tests/fuzz/fuzz
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 	$(SRC_programs) $(SRC_unit) $(SRC_unit_helpers) $(SRC_tools) \
-	$(SRC_random) $(SRC_corpus) $(SRC_fuzz) $(SRC_bench) \
+	$(SRC_random) $(SRC_corpus) $(SRC_fuzz) $(SRC_fuzz_targets) $(SRC_bench) \
 	$(SRC_bench_helpers)
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
-SRC_PURE := $(SRC_vm) $(SRC_jit) $(SRC_fuzz) $(wildcard utilities/bvs-bpf.c \
+SRC_PURE := $(SRC_vm) $(SRC_jit) $(SRC_fuzz) $(SRC_fuzz_targets) $(wildcard utilities/bvs-bpf.c \
 	utilities/bpf-*.c datapath/xdp_*.c)
 
 ## Flags

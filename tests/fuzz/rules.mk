@@ -8,11 +8,35 @@ $(FUZZ): $(call objects,$(SRC_fuzz)) \
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS_PURE)
 
-# SEED=N repeats what a failure names.
+# What parses untrusted bytes, one program each: tests/fuzz/targets/.
+SRC_targets := $(wildcard tests/fuzz/targets/*.c)
+TARGETS := $(SRC_targets:tests/fuzz/targets/%.c=$(BUILD)/tests/fuzz/replay-%)
+tests: $(TARGETS)
+$(TARGETS): $(BUILD)/tests/fuzz/replay-%: \
+		$(BUILD)/obj/tests/fuzz/targets/%.o \
+		$(BUILD)/obj/tests/fuzz/targets/replay/main.o \
+		$(filter %-vm.a %-jit.a %-dp.a,$(LIBS_OURS))
+	@$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_PURE)
+
+# SEED=N repeats what a failure names; T=NAME runs a target with libFuzzer,
+# which leaves what it learns in build/tests/fuzz/NAME/.
 .PHONY: fuzz
 SECS ?= 60
-fuzz: $(FUZZ) ## random programs on every engine (SECS=60 SEED=N)
+fuzz: $(FUZZ) ## random programs, or bytes for a parser (SECS=60 SEED=N T=NAME)
+ifeq ($(T),)
 	$(FUZZ) --secs=$(SECS) --seed=$(or $(SEED),$(shell date +%s%N))
+else
+	$(Q)mkdir -p $(BUILD)/tests/fuzz/$(T)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -g -O1 -iquote . -pthread \
+		-fno-strict-aliasing -fsanitize=fuzzer,address,undefined -o $(BUILD)/tests/fuzz/lib-$(T) \
+		tests/fuzz/targets/$(T).c $(SRC_vm) \
+		$(wildcard datapath/xdp_*.c) -lbpf -lelf
+	cd $(BUILD)/tests/fuzz && ./lib-$(T) -max_total_time=$(SECS) \
+		-print_final_stats=1 $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
+endif
 
 # The fuzzer must find each.  M=NAME: only those with NAME in their name.
 .PHONY: fuzz-mutants
