@@ -244,6 +244,10 @@ check-tsan: deps ## run the unit tests with the thread sanitizer
 		setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
 		$(TEST_FLAGS)
 
+.PHONY: check-ovs
+check-ovs: deps all ## run Open vSwitch's own tests (long; OVS_FLAGS=...)
+	@tests/ovs/run --build=$(BUILD) $(OVS_FLAGS)
+
 .PHONY: bench
 bench: tests ## measure, peers included (B=group, UPDATE=1)
 	@sh utilities/deps.sh bench

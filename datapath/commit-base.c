@@ -108,6 +108,15 @@ execute(struct dp_ctx *ctx, const struct ofpbuf *actions)
     return 0;
 }
 
+/* Whether the packet ends inside its NSH header, which then cannot be parsed
+ * and must not be written. */
+static bool
+is_cut_nsh(const struct flow *base)
+{
+    return (base->dl_type == htons(ETH_TYPE_NSH)
+            && is_all_zeros(&base->nsh, sizeof base->nsh));
+}
+
 int
 dp_commit_base(struct dp_ctx *ctx)
 {
@@ -127,6 +136,9 @@ dp_commit_base(struct dp_ctx *ctx)
     }
     ctx->dirty = 0;
 
+    if (is_cut_nsh(&base->flow)) {
+        flow.nsh = base->flow.nsh;
+    }
     memset(&wc, 0xff, sizeof wc);
     commit_odp_actions(&flow, &base->flow, &actions, &wc, true,
                        base->encap, base->decap, base->encap_data);
@@ -168,6 +180,9 @@ dp_ctx_reparse(struct dp_ctx *ctx)
         cold->base.flow = flow;
     }
     cold->nd_base.valid = false;
+    /* Where OVS begins anew an error does not reach back. */
+    cold->kept_outs = cold->n_outs;
+    cold->kept_upcalls = cold->n_upcalls;
     ctx->packet_size = dp_packet_size(ctx->packet);
     ctx->n_vlans = flow_count_vlan_headers(&flow);
     dp_ctx_refresh(ctx);

@@ -358,6 +358,24 @@ void dp_ctx_output_any(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
 void dp_ctx_drop_fragment(struct dp_ctx *);
 /* Of the remembered headers the labels are payload now. */
 void dp_ctx_clear_base_mpls(struct dp_ctx *);
+/* For controller(pause): the remainders that are pending, up to a clone or a
+ * bucket, innermost first; then what is in the action set.  False at their
+ * end. */
+struct dp_pending {
+    void *owner;                    /* Of the flow, or null. */
+    uint64_t cookie;
+    unsigned int number;            /* Of the action before it. */
+    uint8_t table_id;
+};
+bool dp_ctx_pending(const struct dp_ctx *, size_t i, struct dp_pending *);
+bool dp_ctx_written(const struct dp_ctx *, size_t i, enum dp_aset_kind *,
+                    void **owner);
+/* Gives them up. */
+void dp_ctx_abandon(struct dp_ctx *);
+/* Cookie of the rule whose actions run. */
+uint64_t dp_ctx_cookie(const struct dp_ctx *);
+/* DP_UPCALL_CONTROLLER with 'data'. */
+void dp_ctx_controller(struct dp_ctx *, const void *data, size_t size);
 /* False if the bridge has no such port. */
 bool dp_ctx_port_flags(const struct dp_ctx *, uint32_t ofp_port,
                        uint32_t *flags);

@@ -34,7 +34,8 @@ push(struct dp_ctx *ctx, uint32_t slot, enum dp_frame_kind kind)
     frame = &cold->frames[cold->n_frames++];
     frame->hit = ctx->hit;
     frame->bucket_cookie = cold->bucket_cookie;
-    frame->slot = slot;
+    frame->slot = slot & UINT16_MAX;
+    frame->number = slot >> 16;
     frame->depth = ctx->depth;
     frame->table_id = ctx->table_id;
     frame->kind = kind;
@@ -120,8 +121,8 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
     struct dp_cold *cold = ctx->cold;
     struct dp_save *save;
 
-    /* What a header's removal is about to do, both sides have done. */
-    if (cold->base.active && dp_commit(ctx)) {
+    /* As OVS does: what is pending, both sides have done. */
+    if (dp_commit(ctx)) {
         return false;
     }
     if (!push(ctx, slot, DP_FRAME_CLONE)) {

@@ -148,17 +148,7 @@ HELPER(normal)
 
 HELPER(controller)
 {
-    struct dp_ctx *ctx = to_ctx(r1);
-    struct dp_upcall_node *node;
-
-    node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true,
-                           (const void *) (uintptr_t) r2, r3);
-    if (node) {
-        node->up.arg[1] = ctx->cold->in_action_set;
-    }
-    if (!dp_ctx_queue_upcall(ctx, node)) {
-        dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);
-    }
+    dp_ctx_controller(to_ctx(r1), (const void *) (uintptr_t) r2, r3);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "datapath/port.h"
 #include "datapath/private.h"
 #include "datapath/run.h"
+#include "datapath/upcall.h"
 #include "datapath/worker.h"
 #include "dp-packet.h"
 
@@ -49,13 +50,19 @@ dp_ctx_stack(struct dp_ctx *ctx)
     return &ctx->cold->stack;
 }
 
-void *
-dp_ctx_owner(const struct dp_ctx *ctx)
+static void *
+owner_of(const struct dp_ctx *ctx, uint64_t hit)
 {
     const struct dp_flow *flow;
 
-    flow = dp_flow_get(ctx->cold->bridge->dp->tables, DP_HIT_FLOW(ctx->hit));
+    flow = dp_flow_get(ctx->cold->bridge->dp->tables, DP_HIT_FLOW(hit));
     return flow ? flow->owner : NULL;
+}
+
+void *
+dp_ctx_owner(const struct dp_ctx *ctx)
+{
+    return owner_of(ctx, ctx->hit);
 }
 
 int
@@ -112,4 +119,77 @@ dp_ctx_clear_base_mpls(struct dp_ctx *ctx)
     struct flow *base = &ctx->cold->base.flow;
 
     memset(&base->mpls_lse, 0, sizeof base->mpls_lse);
+}
+
+/* Pausing. */
+
+bool
+dp_ctx_pending(const struct dp_ctx *ctx, size_t i, struct dp_pending *p)
+{
+    const struct dp_cold *cold = ctx->cold;
+    const struct dp_frame *frame;
+    const struct dp_flow *flow;
+
+    if (i >= cold->n_frames) {
+        return false;
+    }
+    frame = &cold->frames[cold->n_frames - 1 - i];
+    if (frame->kind != DP_FRAME_REST) {
+        return false;
+    }
+    flow = dp_flow_get(cold->bridge->dp->tables, DP_HIT_FLOW(frame->hit));
+    p->owner = flow ? flow->owner : NULL;
+    p->cookie = flow ? flow->cookie : 0;
+    p->number = frame->number;
+    p->table_id = frame->table_id;
+    return true;
+}
+
+bool
+dp_ctx_written(const struct dp_ctx *ctx, size_t i, enum dp_aset_kind *kind,
+               void **owner)
+{
+    const struct dp_aset *aset = &ctx->cold->aset;
+
+    if (i < aset->n_sets) {
+        *kind = DP_ASET_SET;
+        *owner = owner_of(ctx, aset->sets[i].hit);
+        return true;
+    }
+    i -= aset->n_sets;
+    if (i >= DP_N_ASET_KINDS) {
+        return false;
+    }
+    *kind = i;
+    *owner = (i != DP_ASET_SET && aset->present & 1u << i
+              ? owner_of(ctx, aset->single[i].hit) : NULL);
+    return true;
+}
+
+void
+dp_ctx_abandon(struct dp_ctx *ctx)
+{
+    struct dp_cold *cold = ctx->cold;
+
+    while (cold->n_frames
+           && cold->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
+        cold->n_frames--;
+    }
+    dp_aset_clear(&cold->aset);
+    dp_aset_clear(&cold->running);
+    cold->in_action_set = false;
+}
+
+void
+dp_ctx_controller(struct dp_ctx *ctx, const void *data, size_t size)
+{
+    struct dp_upcall_node *node;
+
+    node = dp_upcall_build(ctx, DP_UPCALL_CONTROLLER, true, data, size);
+    if (node) {
+        node->up.arg[1] = ctx->cold->in_action_set;
+    }
+    if (!dp_ctx_queue_upcall(ctx, node)) {
+        dp_ctx_drop(ctx, DP_DROP_UPCALL_FULL);
+    }
 }

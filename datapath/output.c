@@ -218,7 +218,9 @@ dp_outputs_send(struct dp_cold *cold)
             buf->packet = NULL;
         }
         if (out->cut) {
-            dp_packet_set_size(packet, dp_packet_size(packet) - out->cut);
+            uint32_t size = dp_packet_size(packet);
+
+            dp_packet_set_size(packet, size - MIN(out->cut, size));
         }
         dp_worker_enqueue(worker, out->port, packet);
     }
@@ -236,8 +238,7 @@ dp_outputs_send(struct dp_cold *cold)
 void
 dp_outputs_cancel(struct dp_cold *cold)
 {
-    for (size_t i = 0; i < cold->n_outs; i++) {
-        cold->bufs[cold->outs[i].buf].n_outputs--;
+    while (cold->n_outs > cold->kept_outs) {
+        cold->bufs[cold->outs[--cold->n_outs].buf].n_outputs--;
     }
-    cold->n_outs = 0;
 }

@@ -193,6 +193,7 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
     cold->n_bufs = 0;
     cold->n_outs = 0;
     cold->n_upcalls = 0;
+    cold->kept_outs = cold->kept_upcalls = 0;
     cold->n_frames = 0;
     cold->n_saves = 0;
     dp_aset_clear(&cold->aset);

@@ -53,6 +53,7 @@ struct dp_frame {
     const struct dp_bucket *buckets; /* BUCKETS: those still to run. */
     uint32_t n_buckets;
     uint32_t slot;
+    uint16_t number;            /* Of the action before it, for pause. */
     uint16_t depth;
     uint8_t table_id;
     uint8_t kind;               /* enum dp_frame_kind. */
@@ -144,9 +145,11 @@ struct dp_cold {
 
     struct dp_out *outs;
     size_t n_outs, allocated_outs;
+    size_t kept_outs;           /* Those that no error takes back. */
 
     struct dp_upcall_node **upcalls;
     size_t n_upcalls, allocated_upcalls;
+    size_t kept_upcalls;        /* As 'kept_outs'. */
 
     /* What write_actions gathers, and what is being executed of it: tables
      * that the execution resubmits to write to a new set. */
@@ -169,9 +172,6 @@ void dp_run_burst(struct dp_worker *, struct dp_bridge *,
  * comes later, because they are no reason while other tables follow. */
 void dp_ctx_drop_at(struct dp_ctx *, enum dp_drop_reason, uint8_t table_id,
                     uint64_t cookie);
-
-/* Cookie of the rule 'ctx->hit' is about, or 0. */
-uint64_t dp_ctx_cookie(const struct dp_ctx *);
 
 /* Makes the context's packet one that nobody else refers to. */
 int dp_ctx_unshare(struct dp_ctx *);

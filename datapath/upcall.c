@@ -131,11 +131,12 @@ dp_upcalls_cancel(struct dp_cold *cold)
 {
     struct dp_worker *worker = cold->worker;
 
-    for (size_t i = 0; i < cold->n_upcalls; i++) {
-        worker->upcalls_pending[cold->upcalls[i]->up.kind]--;
-        node_free(worker, cold->upcalls[i], cold->upcalls[i]->up.packet);
+    while (cold->n_upcalls > cold->kept_upcalls) {
+        struct dp_upcall_node *node = cold->upcalls[--cold->n_upcalls];
+
+        worker->upcalls_pending[node->up.kind]--;
+        node_free(worker, node, node->up.packet);
     }
-    cold->n_upcalls = 0;
 }
 
 static bool

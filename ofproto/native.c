@@ -152,6 +152,15 @@ of_native_CHECK_PKT_LARGER(struct dp_ctx *ctx, const void *block,
     return 0;
 }
 
+/* Where OVS recirculates. */
+uint64_t
+of_native_DEBUG_RECIRC(struct dp_ctx *ctx, const void *block OVS_UNUSED,
+                       size_t size OVS_UNUSED)
+{
+    dp_ctx_reparse(ctx);
+    return 0;
+}
+
 /* The lookup. */
 
 /* Whether fragment handling drops the packet; 'flow' becomes what is looked

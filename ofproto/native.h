@@ -26,7 +26,7 @@ struct dp_ctx;
 /* How an action lies in the parameters. */
 struct of_native_block {
     uint32_t dirty;             /* DP_DIRTY_* of the field that it writes. */
-    uint32_t pad;
+    uint32_t number;            /* Of the action in its rule, from 1. */
     struct ofpact ofpact;       /* All of it, padded to 8 bytes. */
 };
 

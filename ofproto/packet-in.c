@@ -5,14 +5,45 @@
 #include <string.h>
 #include "dp-packet.h"
 #include "ofproto/connmgr.h"
+#include "netdev.h"
 #include "ofproto/of.h"
+#include "ofproto/of-private.h"
 #include "openvswitch/match.h"
 #include "util.h"
 
-/* Copies all of it.  There is no continuation in it, and so no bridge to
- * continue in: controller(pause) is refused. */
+static void *
+copy(const void **p, size_t size)
+{
+    void *data = size ? xmemdup(*p, size) : NULL;
+
+    *p = (const char *) *p + size;
+    return data;
+}
+
+/* Only with a bridge in it a packet-in can resume. */
+static void
+compose_pause(struct of_bridge *bridge, const struct of_packet_in *in,
+              struct ofputil_packet_in_private *pin)
+{
+    const struct of_port *port = of_port_get(
+        bridge, in->flow->in_port.ofp_port);
+    const void *data = in->pause_data;
+
+    pin->bridge = bridge->dpif.uuid;
+    pin->actions_len = in->pause->actions_len;
+    pin->actions = copy(&data, pin->actions_len);
+    pin->action_set_len = in->pause->action_set_len;
+    pin->action_set = copy(&data, pin->action_set_len);
+    pin->stack_size = in->pause->stack_size;
+    pin->stack = copy(&data, pin->stack_size);
+    pin->odp_port = (port ? u32_to_odp(of_vport_number(
+                         bridge, netdev_get_name(port->up.netdev)))
+                     : ODPP_NONE);
+}
+
+/* Copies all of it. */
 static struct ofproto_async_msg *
-compose(const struct of_packet_in *in)
+compose(struct of_bridge *bridge, const struct of_packet_in *in)
 {
     struct ofproto_async_msg *am = xmalloc(sizeof *am);
     size_t packet_len = dp_packet_size(in->packet);
@@ -39,6 +70,9 @@ compose(const struct of_packet_in *in)
         },
     };
     flow_get_metadata(in->flow, &am->pin.up.base.flow_metadata);
+    if (in->pause) {
+        compose_pause(bridge, in, &am->pin.up);
+    }
     return am;
 }
 
@@ -60,7 +94,7 @@ of_packet_in_send(struct of_bridge *bridge, const struct of_packet_in *in)
     if (!of_packet_in_admit(bridge, in->meter, dp_packet_size(in->packet))) {
         return;
     }
-    am = compose(in);
+    am = compose(bridge, in);
     connmgr_send_async_msg(bridge->dpif.up.connmgr, am);
     ofproto_async_msg_free(am);
 }
@@ -102,6 +136,11 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
         in.meter = block->meter;
         in.userdata = block->userdata;
         in.userdata_len = block->userdata_len;
+        if (block->output == OF_CONTROLLER_PAUSE) {
+            in.pause = (const struct of_pause *) ((const char *) block
+                + ROUND_UP(sizeof *block + block->userdata_len, 8));
+            in.pause_data = in.pause + 1;
+        }
     } else {
         in.reason = OFPR_ACTION;
         in.max_len = upcall->arg[0] ? upcall->arg[0] : UINT16_MAX;
@@ -110,7 +149,8 @@ controller_upcall(struct dp_upcall *upcall, void *aux OVS_UNUSED)
     /* OpenFlow before 1.3 does not know explicit misses, before 1.4 no action
      * sets; connmgr writes OFPR_ACTION for those. */
     if (in.reason == OFPR_ACTION) {
-        if (upcall->arg[1] && (!block || block->output)) {
+        if (upcall->arg[1]
+            && (!block || block->output == OF_CONTROLLER_OUTPUT)) {
             in.reason = OFPR_ACTION_SET;
         } else if (from_table_miss_rule(bridge, upcall)) {
             in.reason = OFPR_EXPLICIT_MISS;

@@ -24,12 +24,23 @@ struct of_controller_block {
     uint16_t max_len;           /* Bytes of the packet to send. */
     uint16_t controller_id;
     uint8_t reason;             /* OFPR_*. */
-    uint8_t output;             /* 1: by output:controller, which in an action
-                                 * set gives the reason OFPR_ACTION_SET. */
+    uint8_t output;             /* OF_CONTROLLER_*. */
     uint16_t userdata_len;
     uint32_t meter;             /* The action's own, or DP_METER_NONE: the
                                  * bridge's `controller' meter, if any. */
     uint8_t userdata[];
+};
+
+enum {
+    OF_CONTROLLER_ACTION = 0,
+    OF_CONTROLLER_OUTPUT = 1,   /* By output:controller, which in an action
+                                 * set gives the reason OFPR_ACTION_SET. */
+    OF_CONTROLLER_PAUSE = 2     /* A struct of_pause follows the block. */
+};
+
+/* A continuation: followed by actions, action set and stack. */
+struct of_pause {
+    uint32_t actions_len, action_set_len, stack_size, pad;
 };
 
 /* What a packet-in says. */
@@ -44,6 +55,10 @@ struct of_packet_in {
     uint32_t meter;             /* As in struct of_controller_block. */
     const uint8_t *userdata;
     size_t userdata_len;
+
+    /* For a packet that may resume; else null and 0. */
+    const struct of_pause *pause;
+    const void *pause_data;
 };
 
 /* Whether the meter lets a packet of 'size' bytes go to the controller. */

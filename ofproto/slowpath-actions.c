@@ -43,6 +43,12 @@ run_CONTROLLER(struct slow_ctx *ctx, const struct ofpact *a)
 {
     const struct ofpact_controller *oc = ofpact_get_CONTROLLER(a);
 
+    if (oc->pause) {
+        slow_trace(ctx, "pause");
+        ctx->pause = oc;
+        ctx->exit = true;
+        return true;
+    }
     slow_controller(ctx, oc->reason, oc);
     return true;
 }
@@ -437,6 +443,21 @@ run_EXIT(struct slow_ctx *ctx, const struct ofpact *a OVS_UNUSED)
     return true;
 }
 
+static bool
+run_UNROLL_XLATE(struct slow_ctx *ctx, const struct ofpact *a)
+{
+    ctx->table_id = ofpact_get_UNROLL_XLATE(a)->rule_table_id;
+    ctx->cookie = ofpact_get_UNROLL_XLATE(a)->rule_cookie;
+    return true;
+}
+
+static bool
+run_DEBUG_RECIRC(struct slow_ctx *ctx, const struct ofpact *a OVS_UNUSED)
+{
+    slow_reparse(ctx);
+    return true;
+}
+
 /* note, and conjunction, which only the classifier understands. */
 static bool
 run_nothing(struct slow_ctx *ctx OVS_UNUSED,
@@ -496,6 +517,9 @@ static action_fn *const action_fns[N_OFPACTS] = {
     OFPACT(CLEAR_ACTIONS),
     OFPACT(CLONE),
     OFPACT(EXIT),
+    OFPACT(UNROLL_XLATE),
+    OFPACT(DEBUG_RECIRC),
+    [OFPACT_DEBUG_SLOW] = run_nothing,
     [OFPACT_NOTE] = run_nothing,
     [OFPACT_CONJUNCTION] = run_nothing,
 };
@@ -509,6 +533,10 @@ slow_actions(struct slow_ctx *ctx, const struct ofpact *ofpacts, size_t len)
     OFPACT_FOR_EACH (a, ofpacts, len) {
         action_fn *fn = action_fns[a->type];
 
+        if (ctx->error == DP_DROP_NONE && ctx->pause) {
+            of_freeze_append(&ctx->freeze, a, ofpact_end(ofpacts, len),
+                             ctx->table_id, ctx->cookie);
+        }
         if (ctx->error != DP_DROP_NONE || ctx->exit) {
             break;
         }
@@ -575,8 +603,6 @@ of_slow_check(const struct ofpact *ofpacts, size_t ofpacts_len)
 
     OFPACT_FOR_EACH (a, ofpacts, ofpacts_len) {
         if ((size_t) a->type >= N_OFPACTS || !action_fns[a->type]
-            || (a->type == OFPACT_CONTROLLER
-                && ofpact_get_CONTROLLER(a)->pause)
             || (a->type == OFPACT_RESUBMIT
                 && ofpact_get_RESUBMIT(a)->with_ct_orig)) {
             return OFPERR_OFPBAC_BAD_TYPE;

@@ -261,12 +261,16 @@ slow_effects_cancel(struct of_slow_out *out)
 {
     struct of_slow_effect *e;
 
-    LIST_FOR_EACH_SAFE (e, node, &out->effects) {
+    LIST_FOR_EACH_REVERSE_SAFE (e, node, &out->effects) {
+        if (e == out->kept) {
+            break;
+        }
         if (effect_ops[e->kind].leaves) {
             effect_free(e);
         }
     }
-    out->n_outputs = out->n_packet_ins = 0;
+    out->n_outputs = out->kept_outputs;
+    out->n_packet_ins = out->kept_packet_ins;
 }
 
 static void

@@ -42,6 +42,7 @@ run_bucket(struct slow_ctx *ctx, const struct of_group *group,
     ctx->depth++;
     ctx->indent++;
     slow_actions(ctx, list.data, list.size);
+    slow_finish_pause(ctx);
     ctx->indent--;
     ctx->depth--;
     ofpbuf_uninit(&list);

@@ -32,6 +32,14 @@ slow_reparse(struct slow_ctx *ctx)
     ctx->flow.packet_type = flow.packet_type;
     ctx->base = ctx->flow;
     ctx->size = dp_packet_size(ctx->packet);
+
+    /* Where OVS begins anew an error does not reach back. */
+    if (!ovs_list_is_empty(&ctx->out->effects)) {
+        ctx->out->kept = CONTAINER_OF(ovs_list_back(&ctx->out->effects),
+                                      struct of_slow_effect, node);
+    }
+    ctx->out->kept_outputs = ctx->out->n_outputs;
+    ctx->out->kept_packet_ins = ctx->out->n_packet_ins;
 }
 
 static bool
@@ -261,7 +269,10 @@ slow_clone(struct slow_ctx *ctx, const struct ofpact *ofpacts, size_t len)
     ofpbuf_copy(&ctx->stack, &old_stack);
     ofpbuf_copy(&ctx->action_set, &old_action_set);
     slow_actions(ctx, ofpacts, len);
-    slow_action_set(ctx);
+    if (!ctx->pause) {
+        slow_action_set(ctx);
+    }
+    slow_finish_pause(ctx);
     ofpbuf_uninit(&ctx->stack);
     ofpbuf_uninit(&ctx->action_set);
     dp_packet_delete(ctx->packet);

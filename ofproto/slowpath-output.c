@@ -15,6 +15,7 @@
 #include "util.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/of.h"
+#include "ofproto/of-private.h"
 
 /* Whether the packet is an ARP packet that ends inside its ARP header. */
 static bool
@@ -49,6 +50,14 @@ slow_commit(struct slow_ctx *ctx)
         copy_arp(&ctx->flow, &ctx->base);
         commit(ctx);
         ctx->flow = flow;
+    } else if (ctx->base.dl_type == htons(ETH_TYPE_NSH)
+               && is_all_zeros(&ctx->base.nsh, sizeof ctx->base.nsh)) {
+        /* The same for one that ends inside its NSH header. */
+        struct ovs_key_nsh nsh = ctx->flow.nsh;
+
+        ctx->flow.nsh = ctx->base.nsh;
+        commit(ctx);
+        ctx->flow.nsh = nsh;
     } else {
         commit(ctx);
     }
@@ -124,8 +133,8 @@ slow_output_port(struct slow_ctx *ctx, ofp_port_t ofp_port, uint32_t max_len)
     e = slow_effect_add(ctx->out, OF_SLOW_OUTPUT);
     e->output.port = ofp_port;
     e->output.packet = dp_packet_clone(ctx->packet);
-    dp_packet_set_size(e->output.packet,
-                       dp_packet_size(e->output.packet) - cut);
+    size = dp_packet_size(e->output.packet);
+    dp_packet_set_size(e->output.packet, size - MIN(cut, size));
     ctx->out->n_outputs++;
     slow_trace(ctx, "output to port %"PRIu32, ofp_port);
 }
@@ -298,6 +307,44 @@ slow_controller(struct slow_ctx *ctx, enum ofp_packet_in_reason reason,
     e->meter = oc->provider_meter_id;
     ctx->out->n_packet_ins++;
     slow_trace(ctx, "to controller %"PRIu16, oc->controller_id);
+}
+
+static struct ofproto_async_msg *
+last_packet_in(struct slow_ctx *ctx)
+{
+    return CONTAINER_OF(ovs_list_back(&ctx->out->effects),
+                        struct of_slow_effect, node)->packet_in;
+}
+
+void
+slow_finish_pause(struct slow_ctx *ctx)
+{
+    const struct ofpact_controller *oc = ctx->pause;
+    struct ofputil_packet_in_private *pin;
+    const struct of_port *port;
+
+    if (!oc || ctx->error != DP_DROP_NONE) {
+        return;
+    }
+    slow_controller(ctx, oc->reason, oc);
+    pin = &last_packet_in(ctx)->pin.up;
+    port = of_port_get(ctx->bridge, ctx->flow.in_port.ofp_port);
+    pin->bridge = ctx->bridge->dpif.uuid;
+    pin->odp_port = (port ? u32_to_odp(of_vport_number(
+                         ctx->bridge, netdev_get_name(port->up.netdev)))
+                     : ODPP_NONE);
+    pin->actions_len = ctx->freeze.actions.size;
+    pin->actions = xmemdup(ctx->freeze.actions.data,
+                           ctx->freeze.actions.size);
+    pin->action_set_len = ctx->action_set.size;
+    pin->action_set = xmemdup(ctx->action_set.data, ctx->action_set.size);
+    pin->stack_size = ctx->stack.size;
+    pin->stack = xmemdup(ctx->stack.data, ctx->stack.size);
+
+    of_freeze_uninit(&ctx->freeze);
+    of_freeze_init(&ctx->freeze);
+    ctx->pause = NULL;
+    ctx->exit = false;
 }
 
 void

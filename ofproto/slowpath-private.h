@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofpbuf.h"
+#include "ofproto/freeze.h"
 #include "ofproto/slowpath.h"
 
 /* A packet on its way. */
@@ -45,6 +46,8 @@ struct slow_ctx {
     int resubmits;                  /* Resubmits in all. */
 
     bool exit;                      /* No action runs any more. */
+    const struct ofpact_controller *pause; /* It pauses: 'freeze' is made. */
+    struct of_freeze freeze;
     enum dp_drop_reason error;      /* Not DP_DROP_NONE: packet is dropped,
                                      * whatever it did before. */
     enum dp_drop_reason drop;       /* If nothing is output, why. */
@@ -115,6 +118,9 @@ void slow_controller(struct slow_ctx *, enum ofp_packet_in_reason,
 /* The same with the default parameters and 'controller_id'. */
 void slow_controller_id(struct slow_ctx *, enum ofp_packet_in_reason,
                         uint16_t controller_id);
+
+/* The packet-in of a packet that pauses; goes on with what is outside. */
+void slow_finish_pause(struct slow_ctx *);
 
 /* slowpath-effect.c. */
 struct of_slow_effect *slow_effect_add(struct of_slow_out *,

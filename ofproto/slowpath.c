@@ -63,6 +63,7 @@ ctx_init(struct slow_ctx *ctx, const struct of_slow_in *in,
     ofpbuf_init(&ctx->stack, 0);
     ofpbuf_put(&ctx->stack, in->stack, in->stack_size);
     ofpbuf_init(&ctx->action_set, 0);
+    of_freeze_init(&ctx->freeze);
     slow_write_actions(ctx, in->action_set, in->action_set_len);
 }
 
@@ -72,6 +73,7 @@ ctx_uninit(struct slow_ctx *ctx)
     ofpbuf_uninit(&ctx->stack);
     ofpbuf_uninit(&ctx->action_set);
     ofpbuf_delete(ctx->encap_data);
+    of_freeze_uninit(&ctx->freeze);
     dp_packet_delete(ctx->packet);
 }
 
@@ -124,7 +126,10 @@ run(struct slow_ctx *ctx)
         slow_first_table(ctx);
     }
     if (ctx->error == DP_DROP_NONE) {
-        slow_action_set(ctx);
+        if (!ctx->pause) {
+            slow_action_set(ctx);
+        }
+        slow_finish_pause(ctx);
         output_in_band(ctx);
     }
 }
@@ -137,7 +142,9 @@ finish(struct slow_ctx *ctx)
 
     if (ctx->error != DP_DROP_NONE) {
         slow_effects_cancel(out);
-        out->drop = ctx->error;
+        if (!out->n_outputs && !out->n_packet_ins) {
+            out->drop = ctx->error;
+        }
     } else if (!out->n_outputs && !out->n_packet_ins) {
         out->drop = ctx->drop != DP_DROP_NONE ? ctx->drop : DP_DROP_ACTION;
     }

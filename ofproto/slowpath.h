@@ -125,6 +125,9 @@ struct of_slow_out {
     struct ovs_list effects;        /* "struct of_slow_effect"s in order. */
     size_t n_outputs;
     size_t n_packet_ins;
+    struct of_slow_effect *kept;    /* Up to this one no error takes anything
+                                     * back; null: it may all be. */
+    size_t kept_outputs, kept_packet_ins;
 
     /* If it was output nowhere and sent to no controller. */
     enum dp_drop_reason drop;

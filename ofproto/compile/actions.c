@@ -58,7 +58,8 @@ of_action_aset_kind(const struct ofpact *a)
 bool
 of_action_is_noop(const struct ofpact *a)
 {
-    return a->type == OFPACT_NOTE || a->type == OFPACT_CONJUNCTION;
+    return (a->type == OFPACT_NOTE || a->type == OFPACT_CONJUNCTION
+            || a->type == OFPACT_DEBUG_SLOW);
 }
 
 /* Plans. */
@@ -68,6 +69,7 @@ of_plan_init(struct of_plan *p)
 {
     p->parse = OF_PARSE_NONE;
     p->in_set = p->late = false;
+    p->number = 0;
     ofpbuf_use_stub(&p->shape, p->shape_stub, sizeof p->shape_stub);
     ofpbuf_use_stub(&p->params, p->params_stub, sizeof p->params_stub);
 }
@@ -191,6 +193,7 @@ plan_actions(struct of_plan *p, const struct ofpact *ofpacts, size_t len,
         if (error) {
             return error;
         }
+        p->number += !p->in_set;
         of_plan_u8(p, a->type);
         action_row(a->type)->ops->plan(p, a);
         error = plan_nested(p, a);
@@ -327,6 +330,7 @@ of_gen_nested(struct of_gen *g, const struct ofpact *ofpacts, size_t len,
             continue;
         }
         g->last = tail && a == last;
+        g->number++;
         vm_emit_note(&g->e, "%s", ofpact_name(a->type));
         action_row(a->type)->ops->emit(g, a);
         if (a->type == OFPACT_EXIT) {

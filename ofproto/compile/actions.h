@@ -42,6 +42,8 @@ struct of_plan {
     enum of_parse_level parse;  /* What PARSE must fill for it. */
     bool in_set;                /* Inside write_actions. */
     bool late;                  /* Parameters change until insertion. */
+    uint16_t number;            /* Actions so far, noops and those inside
+                                 * write_actions left out. */
     uint64_t shape_stub[16];    /* What short lists need. */
     uint64_t params_stub[32];
 };
@@ -73,6 +75,7 @@ struct of_gen {
     size_t params_size;         /* All there are. */
     bool last;                  /* The action is the last of its list. */
     bool in_set;                /* The program is an action set's. */
+    uint16_t number;            /* As in struct of_plan. */
     bool ended;                 /* Control does not reach here. */
     int error;                  /* Sticky, negative errno. */
 };

@@ -91,7 +91,7 @@ of_emit_resubmit(struct of_gen *g, const struct ofpact_resubmit *resubmit)
 
     if (!g->last) {
         rest = of_gen_new_slot(g);
-        vm_emit_movi(e, VM_R2, rest);
+        vm_emit_movi(e, VM_R2, rest | (uint32_t) g->number << 16);
         of_gen_call(g, DP_HELPER_FRAME);
         emit_check_r0(g);
     }

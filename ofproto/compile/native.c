@@ -78,6 +78,7 @@ native_plan(struct of_plan *p, const struct ofpact *a)
     struct of_native_block *block = xzalloc(size);
 
     block->dirty = mf ? of_field_get(mf)->dirty : 0;
+    block->number = p->number;
     memcpy(&block->ofpact, a, a->len);
     of_plan_need(p, OF_PARSE_L4);
     of_plan_u16(p, size / 8);

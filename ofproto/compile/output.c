@@ -53,15 +53,6 @@ of_emit_controller(struct of_gen *g, uint16_t userdata_len)
     of_gen_call(g, DP_HELPER_CONTROLLER);
 }
 
-static enum ofperr
-controller_check(const struct ofpact *a)
-{
-    const struct ofpact_controller *c = ofpact_get_CONTROLLER(a);
-
-    /* Pausing needs NXT_RESUME. */
-    return c->pause ? OFPERR_OFPBAC_BAD_ARGUMENT : 0;
-}
-
 static void
 controller_plan(struct of_plan *p, const struct ofpact *a)
 {
@@ -75,19 +66,26 @@ controller_plan(struct of_plan *p, const struct ofpact *a)
     };
 
     p->late |= c->meter_id != NX_CTLR_NO_METER; /* As for meter. */
-
-    of_plan_controller(p, &block, c->userdata);
+    of_plan_u8(p, c->pause);
+    if (c->pause) {
+        of_act_native.plan(p, a);
+    } else {
+        of_plan_controller(p, &block, c->userdata);
+    }
 }
 
 static void
 controller_emit(struct of_gen *g, const struct ofpact *a)
 {
-    of_emit_controller(g, ofpact_get_CONTROLLER(a)->userdata_len);
+    if (ofpact_get_CONTROLLER(a)->pause) {
+        of_act_native.emit(g, a);
+    } else {
+        of_emit_controller(g, ofpact_get_CONTROLLER(a)->userdata_len);
+    }
 }
 
 const struct of_action_ops of_act_controller = {
-    .check = controller_check, .plan = controller_plan,
-    .emit = controller_emit
+    .plan = controller_plan, .emit = controller_emit
 };
 
 /* output.  The kinds of port whose code differs; the first takes the port
@@ -136,7 +134,7 @@ output_plan(struct of_plan *p, const struct ofpact *a)
         const struct of_controller_block block = {
             .max_len = output->max_len,
             .reason = OFPR_ACTION,
-            .output = 1,
+            .output = OF_CONTROLLER_OUTPUT,
             .meter = DP_METER_NONE,
         };
 

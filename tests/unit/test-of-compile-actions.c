@@ -593,7 +593,8 @@ is_left_to_random(int type, const struct of_action_ops *ops)
 {
     return (ops == &of_act_native || ops == &of_act_check_pkt_larger
             || ops == &of_act_set_queue || ops == &of_act_pop_queue
-            || ops == &of_act_enqueue || type == OFPACT_CONJUNCTION);
+            || ops == &of_act_enqueue || type == OFPACT_CONJUNCTION
+            || type == OFPACT_DEBUG_SLOW);
 }
 
 /* Each other action that is not refused has been used; runs after

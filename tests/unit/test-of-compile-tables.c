@@ -206,7 +206,6 @@ test_refused(void **state)
         { "ip", "clone(output:2,set_tunnel:5)", OFPERR_OFPBAC_BAD_TYPE },
         { "ip", "write_actions(set_tunnel:5)", OFPERR_OFPBAC_BAD_TYPE },
         { "ip", "resubmit(,3,ct)", OFPERR_NXBAC_CT_DATAPATH_SUPPORT },
-        { "ip", "controller(pause)", OFPERR_OFPBAC_BAD_ARGUMENT },
     };
     struct of_shape_stats stats;
     struct or_rule *rule;
