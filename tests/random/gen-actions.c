@@ -314,7 +314,7 @@ gen_truncate(const struct rnd_rule *rule, struct flow *state, struct ds *s)
         return false;
     }
     ds_put_format(s, "output(port=%u,max_len=%u)",
-                  1 + random_range(RND_N_PORTS), 14 + random_range(60));
+                  1 + random_range(RND_N_PORTS), 50 + random_range(60));
     return true;
 }
 

@@ -18,7 +18,7 @@ static const char *out_dir = ".";       /* Where failing cases go. */
 static bool verbose;
 
 /* Hits: packets that a rule with that field (mask, action) matched. */
-enum { MAX_ROWS = 64, MIN_HITS = 100 };
+enum { MAX_ROWS = 64, MIN_HITS = 50 };
 static uint64_t field_hits[MAX_ROWS];
 static uint64_t mask_hits[RND_N_MASKS];
 static uint64_t action_hits[MAX_ROWS];
