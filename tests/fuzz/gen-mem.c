@@ -145,11 +145,12 @@ gen_load(struct gen *g)
 static void
 note_store(struct gen *g, const struct place *place, int size)
 {
-    struct gslot *slot = &g->s.slots[-place->off / 8 - 1];
+    struct gslot *slot;
 
     if (!place->stack) {
         return;
     }
+    slot = &g->s.slots[-place->off / 8 - 1];
     slot->written |= size == 8;
     slot->reg = (struct greg) { .type = slot->written ? G_NUM : G_NONE,
                                 .max = UINT64_MAX };
