@@ -244,8 +244,9 @@ bpf_cmd_disasm(const struct bpf_options *opts)
 static void
 print_bytes(const struct bpf_options *opts, const struct bpf_file *file)
 {
-    printf(opts->json ? "{\"insns\": %" PRIu32 ", \"bytes\": \"" : "",
-           file->n_insns);
+    if (opts->json) {
+        printf("{\"insns\": %" PRIu32 ", \"bytes\": \"", file->n_insns);
+    }
     for (uint32_t i = 0; i < file->n_insns; i++) {
         const uint8_t *p = (const uint8_t *) &file->insns[i];
 

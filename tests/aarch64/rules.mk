@@ -19,7 +19,7 @@ A64_HELPERS := $(wildcard tests/unit/vm-*.c tests/unit/jit-*.c)
 # Without those that need more than vm/ and jit/, and those of the verifier's
 # arithmetic and places, which are long and the same on every machine.
 A64_TESTS := $(filter-out $(patsubst %,tests/unit/test-vm-%.c,elf cbpf \
-	reject scalar),\
+	maps-kernel reject scalar),\
 	$(wildcard tests/unit/test-vm-*.c tests/unit/test-jit*.c))
 A64_PLUGIN = utilities/bpf-plugin.c utilities/bpf-tool.c \
 	tests/aarch64/plugin.c

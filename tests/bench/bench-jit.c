@@ -6,11 +6,14 @@
 #include "tests/bench/jit.h"
 
 #include <errno.h>
+#include <glob.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -314,6 +317,40 @@ compile_time(struct vm_prog *const *progs, int n)
                  "<=0.3");
 }
 
+/* Programs of Debian's xdp-tools, with maps as they are at first. */
+static void
+tools(const char *path, const struct vm_prog_attr *attr, struct side s)
+{
+    struct bpf_object *obj = open_kernel(path);
+    struct vm_elf *elf = obj ? open_ours(path, attr) : NULL;
+    const char *file = strrchr(path, '/') + 1;
+
+    for (uint32_t i = 0; elf && i < vm_elf_n_progs(elf); i++) {
+        struct vm_elf_prog p = vm_elf_prog(elf, i);
+        char row[100];
+
+        if (!strncmp(p.section, "xdp", 3) && !strchr(p.section, '_')
+            && load(&s, elf, obj, p.name) && s.kernel >= 0) {
+            snprintf(row, sizeof row, "%s: %s", file, p.name);
+            compare(&s, row);
+        }
+    }
+    bpf_object__close(obj);
+}
+
+static void
+all_tools(const struct vm_prog_attr *attr, struct side s)
+{
+    glob_t g;
+
+    if (!glob("/usr/lib/*/bpf/x[ds][pk]*.o", 0, NULL, &g)) {
+        for (size_t i = 0; i < g.gl_pathc; i++) {
+            tools(g.gl_pathv[i], attr, s);
+        }
+        globfree(&g);
+    }
+}
+
 static void
 our_programs(const char *path, const struct vm_prog_attr *attr)
 {
@@ -344,27 +381,28 @@ our_programs(const char *path, const struct vm_prog_attr *attr)
         }
     }
     compile_time(all, 6);
+    all_tools(attr, s);
 }
 
-/* Programs of Debian's xdp-tools, with maps as they are at first. */
-static void
-tools(const char *path, const struct vm_prog_attr *attr, struct side s)
+/* Compiles our programs to the object 'path'. */
+static bool
+compile(const char *path)
 {
-    struct bpf_object *obj = open_kernel(path);
-    struct vm_elf *elf = obj ? open_ours(path, attr) : NULL;
-    const char *file = strrchr(path, '/') + 1;
+#ifdef __x86_64__
+#define MULTIARCH "x86_64"
+#else
+#define MULTIARCH "aarch64"
+#endif
+    char *const argv[] = {
+        "clang-19", "-target", "bpf", "-mcpu=v3", "-O2", "-g",
+        "-I/usr/include/" MULTIARCH "-linux-gnu", "-c",
+        "tests/bench/progs/jit.c", "-o", (char *) path, NULL
+    };
+    int status;
+    pid_t pid;
 
-    for (uint32_t i = 0; elf && i < vm_elf_n_progs(elf); i++) {
-        struct vm_elf_prog p = vm_elf_prog(elf, i);
-        char row[100];
-
-        if (!strncmp(p.section, "xdp", 3) && !strchr(p.section, '_')
-            && load(&s, elf, obj, p.name) && s.kernel >= 0) {
-            snprintf(row, sizeof row, "%s: %s", file, p.name);
-            compare(&s, row);
-        }
-    }
-    bpf_object__close(obj);
+    return (!posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ)
+            && waitpid(pid, &status, 0) == pid && !status);
 }
 
 int
@@ -373,7 +411,7 @@ main(int argc, char *argv[])
     const struct vm_prog_attr attr = {
         .type = &dp_xdp_type, .verify = vm_verify, .backend = jit_backend(),
     };
-    char path[] = "/tmp/bench-jit-XXXXXX", command[256];
+    char path[] = "/tmp/bench-jit-XXXXXX";
     int fd = mkstemp(path);
 
     bench_pin();
@@ -381,10 +419,7 @@ main(int argc, char *argv[])
         bench_cannot("there is no JIT for this machine");
     }
     close(fd);
-    snprintf(command, sizeof command, "clang-19 -target bpf -mcpu=v3 -O2 -g "
-             "-I/usr/include/$(uname -m)-linux-gnu -c "
-             "tests/bench/progs/jit.c -o %s", path);
-    if (system(command)) {
+    if (!compile(path)) {
         unlink(path);
         bench_cannot("clang-19 does not compile the programs");
     }
@@ -393,6 +428,5 @@ main(int argc, char *argv[])
     bench_jit_jumps();
     (void) argc;
     (void) argv;
-    (void) tools;
     return 0;
 }

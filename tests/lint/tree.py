@@ -10,7 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 CODE = ("vm", "jit", "datapath", "ofproto", "utilities", "tests")
 # Programs as users write them, each in the manner of another person.
-FOREIGN = "tests/corpus/progs/"
+FOREIGN = ("tests/corpus/progs/", "tests/bench/progs/")
 
 
 class Function:
