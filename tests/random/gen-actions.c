@@ -272,10 +272,13 @@ gen_multipath(const struct rnd_rule *rule OVS_UNUSED,
         "modulo_n", "hash_threshold", "hrw", "iter_hash"
     };
 
+    unsigned int arg = random_range(8);
+    unsigned int n_links = 1 + random_range(8);
+    const char *algorithm = algorithms[random_range(ARRAY_SIZE(algorithms))];
+    unsigned int basis = random_range(100);
+
     ds_put_format(s, "multipath(%s,%u,%s,%u,%u,reg0[0..3])",
-                  any_hash_fields(), random_range(100),
-                  algorithms[random_range(ARRAY_SIZE(algorithms))],
-                  1 + random_range(8), random_range(8));
+                  any_hash_fields(), basis, algorithm, n_links, arg);
     if (rnd_chance(50)) {
         ds_put_cstr(s, ",output:reg0[0..3]");
     }
@@ -287,12 +290,13 @@ gen_bundle(const struct rnd_rule *rule OVS_UNUSED,
            struct flow *state OVS_UNUSED, struct ds *s)
 {
     bool load = rnd_chance(50);
+    const char *members = rnd_chance(50) ? "1,2,3" : "9,4,2";
+    const char *algorithm = rnd_chance(50) ? "hrw" : "active_backup";
+    unsigned int basis = random_range(100);
 
     ds_put_format(s, "bundle%s(%s,%u,%s,ofport,%smembers:%s)",
-                  load ? "_load" : "", any_hash_fields(), random_range(100),
-                  rnd_chance(50) ? "hrw" : "active_backup",
-                  load ? "reg5[0..15]," : "",
-                  rnd_chance(50) ? "1,2,3" : "9,4,2");
+                  load ? "_load" : "", any_hash_fields(), basis, algorithm,
+                  load ? "reg5[0..15]," : "", members);
     return true;
 }
 
@@ -308,13 +312,16 @@ gen_output_reg(const struct rnd_rule *rule OVS_UNUSED,
 static bool
 gen_truncate(const struct rnd_rule *rule, struct flow *state, struct ds *s)
 {
+    unsigned int max_len;
+
     if (eth_type_mpls(state->dl_type)
         || eth_type_mpls(rule->match.flow.dl_type)) {
         /* A label that is about to go counts or not (docs/conformance.md). */
         return false;
     }
+    max_len = 50 + random_range(60);
     ds_put_format(s, "output(port=%u,max_len=%u)",
-                  1 + random_range(RND_N_PORTS), 50 + random_range(60));
+                  1 + random_range(RND_N_PORTS), max_len);
     return true;
 }
 
@@ -322,12 +329,16 @@ static bool
 gen_enqueue(const struct rnd_rule *rule OVS_UNUSED,
             struct flow *state OVS_UNUSED, struct ds *s)
 {
+    unsigned int port, queue;
+
     if (rnd_chance(50)) {
-        ds_put_format(s, "set_queue:%u,output:%u,pop_queue",
-                      random_range(9), 1 + random_range(RND_N_PORTS));
+        port = 1 + random_range(RND_N_PORTS);
+        queue = random_range(9);
+        ds_put_format(s, "set_queue:%u,output:%u,pop_queue", queue, port);
     } else {
-        ds_put_format(s, "enqueue:%u:%u", 1 + random_range(RND_N_PORTS),
-                      random_range(9));
+        queue = random_range(9);
+        port = 1 + random_range(RND_N_PORTS);
+        ds_put_format(s, "enqueue:%u:%u", port, queue);
     }
     return true;
 }
@@ -354,8 +365,10 @@ gen_learn(const struct rnd_rule *rule, struct flow *state, struct ds *s)
     ds_put_format(s, "learn(table=%d,priority=%u", table,
                   1 + random_range(100));
     if (rnd_chance(30)) {
+        unsigned int bit = random_range(32);
+
         ds_put_format(s, ",limit=%u,result_dst=reg0[%u]",
-                      1 + random_range(3), random_range(32));
+                      1 + random_range(3), bit);
     }
     ds_put_cstr(s, rnd_chance(50) ? ",eth_dst=eth_src"
                 : rnd_chance(50) ? ",NXM_OF_ETH_SRC[]" : ",in_port");
@@ -436,8 +449,10 @@ gen_encap(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
         ds_put_cstr(s, ",load:0->reg0[0]");
         memset(state, 0, sizeof *state);
     } else if (rnd_chance(60)) {
+        bool has_tlv = rnd_chance(30);
+
         ds_put_format(s, "encap(nsh(md_type=%d%s)),", 1 + rnd_chance(40),
-                      rnd_chance(30) ? ",tlv(0x1000,10,0x12345678)" : "");
+                      has_tlv ? ",tlv(0x1000,10,0x12345678)" : "");
         if (rnd_chance(50)) {
             ds_put_format(s, "set_field:%#x->nsh_spi,", random_range(100));
         }

@@ -139,7 +139,9 @@ random_value(int row, int i, union mf_value *value)
         if (rnd_is_row(row, "vlan_vid")) {
             value->be16 = htons(VLAN_CFI | (1 + random_range(3)));
         } else if (rnd_is_row(row, "vlan_tci")) {
-            value->be16 = htons(VLAN_CFI | (1 + random_range(3))
+            uint16_t vid = 1 + random_range(3);
+
+            value->be16 = htons(VLAN_CFI | vid
                                 | random_range(8) << VLAN_PCP_SHIFT);
         } else if (rnd_is_row(row, "vlan_pcp")) {
             value->u8 = random_range(8);

@@ -596,14 +596,15 @@ avoid_sets_with_reparsing(struct rnd_case *c)
 void
 rnd_generate(struct rnd_case *c, uint64_t seed)
 {
-    int n_tables;
+    int n_tables, log_rules;
 
     random_set_seed((seed ^ seed >> 32) * 2654435761u | 1);
     c->seed = seed;
     rnd_make_values();
     n_tables = 1 + random_range(RND_N_TABLES);
     /* Half of the pipelines have few rules: as many as have more. */
-    c->n_rules = 1 + random_range(1 << random_range(8));
+    log_rules = random_range(8);
+    c->n_rules = 1 + random_range(1 << log_rules);
     if (rnd_chance(5)) {
         c->n_rules = 1 + random_range(RND_MAX_RULES);
     }

@@ -516,11 +516,14 @@ test_tail_calls(void **state)
     tail_calls("r6 = r1\n" COUNT "r3 = *(u64 *)(r6 + 16)\n r3 += 1\n"
                "r1 = r6\n r2 = map 0\n"
                "call tail_call\n r0 = 7\n *(u64 *)(r6 + 8) = r0\n exit", 34);
-    /* From a local function: its caller goes on, and calls again. */
+#ifndef __aarch64__
+    /* From a local function: its caller goes on, and calls again.  AArch64
+     * leaves such programs to the interpreter. */
     tail_calls("r6 = r1\n" COUNT "r1 = r6\n call f\n r1 = r6\n call f\n"
                "r0 = 9\n *(u64 *)(r6 + 8) = r0\n exit\n"
                "f: r6 = r1\n r2 = map 0\n r3 = 1\n call tail_call\n"
                "r0 = 8\n exit", 34);
+#endif
     /* Nothing there, and beyond the end. */
     tail_calls("r6 = r1\n" COUNT "r1 = r6\n r2 = map 0\n r3 = 2\n"
                "call tail_call\n r1 = r6\n r2 = map 0\n r3 = 4\n"
