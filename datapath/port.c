@@ -79,7 +79,8 @@ start(struct dp_port *port)
                  port->bridge->name, netdev_get_name(port->netdev),
                  ovs_strerror(-error));
     }
-    port->started = !error;
+    /* Workers may know the port already. */
+    atomic_store_explicit(&port->started, !error, memory_order_release);
     return error;
 }
 

@@ -101,7 +101,7 @@ struct dp_port {
 
     void *kind;                 /* The kind's own. */
 
-    bool started;               /* Open, with its queues.  Changes only while
+    _Atomic bool started;       /* Open, with its queues.  Changes only while
                                  * nobody sends. */
     long long int next_try;     /* If not started: when to try again, ms. */
     bool in_main;               /* The main thread polls 'rxqs'. */

@@ -40,7 +40,8 @@ flush_txq(struct dp_worker *worker, struct dp_txq *txq)
     DP_PACKET_BATCH_FOR_EACH (i, packet, &txq->batch) {
         bytes += dp_packet_size(packet);
     }
-    if (OVS_LIKELY(port->started)) {
+    if (OVS_LIKELY(atomic_load_explicit(&port->started,
+                                        memory_order_acquire))) {
         lost = port->ops->tx(port, worker->id, &txq->batch);
     } else {
         dp_packet_delete_batch(&txq->batch, true);
