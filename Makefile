@@ -255,6 +255,7 @@ bench: tests ## measure, peers included (B=group, UPDATE=1)
 		$(BENCH_FLAGS) $(B)
 
 include tests/aarch64/rules.mk
+include tests/bench/rules.mk
 include tests/fuzz/rules.mk
 
 .PHONY: demo demo-replay

@@ -46,6 +46,8 @@ check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
 check linux-libc-dev       headers of those programs
 check xdp-tools            programs that others wrote
+bench openvswitch-switch-dpdk  the switch to compare with
+bench dpdk-dev             testpmd, what input and output cost alone
 aarch64 gcc-aarch64-linux-gnu    compiles for AArch64
 aarch64 libc6-dev-arm64-cross    its C library
 aarch64 qemu-user                runs what was compiled
