@@ -6,9 +6,9 @@
  *             [--seconds=N] OUT IN...
  *
  * OUT and IN are network devices of this namespace; their other ends are
- * ports 1 (OUT) and up (IN, each with a sender of its own) of the bridge.  While packets flow without pause, one connection
- * changes the tables, round after round.  Each round has a number, which its
- * rules write into packets:
+ * ports 1 (OUT) and up (IN, each with a sender of its own) of the bridge.
+ * While packets flow without pause, one connection changes the tables, round
+ * after round.  Each round has a number, which its rules write into packets:
  *
  *   - Bundles: the rules of three tables and the bucket of a group each write
  *     the number into another field.  A packet with two numbers has seen half
