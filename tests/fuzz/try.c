@@ -68,7 +68,7 @@ static struct vm_prog *
 load(struct fuzz_world *w, const struct fuzz_program *p, struct outcome *o)
 {
     static const struct vm_verify_opts opts = {
-        .record = fuzz_states_record, .max_steps = 30000, .max_ms = 5000,
+        .record = fuzz_states_record, .max_steps = 30000, .max_ms = 60000,
     };
     const struct vm_prog_attr attr = {
         .type = &w->type, .name = "fuzz", .insns = p->insns, .n_insns = p->n,
