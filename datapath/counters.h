@@ -98,6 +98,17 @@ dp_cell_get(const struct dp_tables *tables, unsigned worker,
     return &chunk->cells[counters & (DP_CHUNK - 1)];
 }
 
+/* A hint that dp_cell_get() follows. */
+static inline void
+dp_cell_prefetch(const struct dp_tables *tables, unsigned worker,
+                 uint32_t counters)
+{
+    const struct dp_cell *cell = dp_cell_get(tables, worker, counters);
+
+    __builtin_prefetch(cell, 1);
+    __builtin_prefetch((const uint8_t *) cell + sizeof *cell - 1, 1);
+}
+
 /* Only the cell's worker calls it: no read-modify-write is needed. */
 static inline void
 dp_cell_add(struct dp_cell *cell, uint64_t packets, uint64_t bytes,

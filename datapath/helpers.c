@@ -70,6 +70,25 @@ HELPER(hit)
     return params(ctx, flow, r2);
 }
 
+HELPER(warm)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    struct dp_worker *worker = ctx->cold->worker;
+    struct dp_tables *tables = worker->dp->tables;
+    const struct dp_flow *flow;
+
+    flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
+    if (flow && r2) {
+        if (flow->counters != DP_COUNTERS_NONE) {
+            dp_cell_prefetch(tables, worker->id, flow->counters);
+        }
+    } else if (flow) {
+        __builtin_prefetch(flow);
+        __builtin_prefetch((const uint8_t *) flow + 63);
+    }
+    return 0;
+}
+
 HELPER(params)
 {
     struct dp_ctx *ctx = to_ctx(r1);

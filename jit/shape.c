@@ -128,6 +128,12 @@ jit_call_target(const struct vm_prog *prog, uint32_t pc)
         return (const void *) (uintptr_t) ops->lookup;
     } else if (ops && h->id == VM_HELPER_VLOOKUP) {
         return (const void *) (uintptr_t) ops->vlookup;
+    } else if (ops && h->id == VM_HELPER_VLOOKUP_START) {
+        return (const void *) (uintptr_t) ops->vstart;
+    } else if (ops && h->id == VM_HELPER_VLOOKUP_NEXT) {
+        return (const void *) (uintptr_t) ops->vnext;
+    } else if (ops && h->id == VM_HELPER_VLOOKUP_END) {
+        return (const void *) (uintptr_t) ops->vend;
     }
     return (const void *) (uintptr_t) h->fn;
 }

@@ -213,6 +213,7 @@ of_set_tables_version(struct ofproto *ofproto, ovs_version_t version)
     of_groups_publish(bridge, version);
     VLOG_DBG("%s: publish version %"PRIu64, ofproto->name, version);
     dp_bridge_set_version(bridge->dpb, version);
+    of_pipeline_published(bridge->pipeline, version);
     atomic_store_explicit(&bridge->dpif.tables_version, version,
                           memory_order_release);
 }

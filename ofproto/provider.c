@@ -96,6 +96,7 @@ type_wait(const char *type)
             poll_timer_wait(WARP_STEP_MS);
         }
         dp_wait(of_dp);
+        of_compile_wait();
         seq_wait(of_changes_seq(), changes_seqno);
     }
 }

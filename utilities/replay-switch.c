@@ -11,6 +11,7 @@
 #include "dummy.h"
 #include "fatal-signal.h"
 #include "netdev.h"
+#include "ofproto/compile/compile.h"
 #include "ofproto/of.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -88,6 +89,7 @@ replay_switch_start(const struct replay_switch_config *config)
     /* The bridge's own port is a dummy, which needs no privileges. */
     dummy_enable("");
     of_provider_set_mode(DP_INLINE);
+    of_plan_set_quiet_ms(0);
 
     listen = xasprintf("p%s", remote);
     db_config.listen = listen;

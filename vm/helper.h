@@ -90,6 +90,14 @@ enum {
      * read soon.  Any number or pointer: nothing is accessed. */
     VM_HELPER_PREFETCH,
 
+    /* vlookup(map, key, version) in steps, so that a program can yield
+     * between them: vlookup_start(map, key) and vlookup_next(map, key,
+     * cookie) return cookies, vlookup_end(map, key, version, cookie) the
+     * value.  See vm_map_ops.vstart. */
+    VM_HELPER_VLOOKUP_START,
+    VM_HELPER_VLOOKUP_NEXT,
+    VM_HELPER_VLOOKUP_END,
+
     /* First number for helpers defined outside vm/. */
     VM_HELPER_DP = 0x10100,
 };

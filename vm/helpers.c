@@ -115,6 +115,33 @@ vlookup(uint64_t map_, uint64_t key, uint64_t version, uint64_t r4,
 }
 
 static uint64_t
+vlookup_start(uint64_t map_, uint64_t key, uint64_t r3, uint64_t r4,
+              uint64_t r5)
+{
+    struct vm_map *map = ptr(map_);
+
+    return map->ops->vstart(map, ptr(key));
+}
+
+static uint64_t
+vlookup_next(uint64_t map_, uint64_t key, uint64_t cookie, uint64_t r4,
+             uint64_t r5)
+{
+    struct vm_map *map = ptr(map_);
+
+    return map->ops->vnext(map, ptr(key), cookie);
+}
+
+static uint64_t
+vlookup_end(uint64_t map_, uint64_t key, uint64_t version, uint64_t cookie,
+            uint64_t r5)
+{
+    struct vm_map *map = ptr(map_);
+
+    return (uintptr_t) map->ops->vend(map, ptr(key), version, cookie);
+}
+
+static uint64_t
 map_hash(uint64_t map_, uint64_t key, uint64_t r3, uint64_t r4, uint64_t r5)
 {
     struct vm_map *map = ptr(map_);
@@ -321,6 +348,25 @@ static const struct vm_helper versioned[] = {
         .ret = VM_RET_MAP_VALUE_OR_NULL,
         .args = { VM_ARG_MAP, VM_ARG_MAP_KEY, VM_ARG_ANY },
         .map_caps = VM_MAP_CAP_VLOOKUP,
+    }, {
+        .id = VM_HELPER_VLOOKUP_START,
+        .name = "vlookup_start",
+        .fn = vlookup_start,
+        .args = { VM_ARG_MAP, VM_ARG_MAP_KEY },
+        .map_caps = VM_MAP_CAP_VSTEPS,
+    }, {
+        .id = VM_HELPER_VLOOKUP_NEXT,
+        .name = "vlookup_next",
+        .fn = vlookup_next,
+        .args = { VM_ARG_MAP, VM_ARG_MAP_KEY, VM_ARG_ANY },
+        .map_caps = VM_MAP_CAP_VSTEPS,
+    }, {
+        .id = VM_HELPER_VLOOKUP_END,
+        .name = "vlookup_end",
+        .fn = vlookup_end,
+        .ret = VM_RET_MAP_VALUE_OR_NULL,
+        .args = { VM_ARG_MAP, VM_ARG_MAP_KEY, VM_ARG_ANY, VM_ARG_ANY },
+        .map_caps = VM_MAP_CAP_VSTEPS,
     },
 };
 

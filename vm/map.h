@@ -57,6 +57,7 @@ enum vm_map_kind {
 #define VM_MAP_CAP_RINGBUF   0x0200u
 #define VM_MAP_CAP_PERF      0x0400u
 #define VM_MAP_CAP_PER_CPU   0x0800u /* A value for each CPU. */
+#define VM_MAP_CAP_VSTEPS    0x1000u /* Versioned lookup in steps. */
 
 /* Flags of an update (Linux's BPF_ANY ...). */
 enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2 };
@@ -116,6 +117,16 @@ struct vm_map_ops {
 
     /* Versioned lookup, for kinds with VM_MAP_CAP_VLOOKUP. */
     void *(*vlookup)(struct vm_map *, const void *key, uint64_t version);
+
+    /* The same in steps, for kinds with VM_MAP_CAP_VSTEPS: vstart(), then
+     * vnext() 'n_vsteps' times, each with the cookie of the step before, then
+     * vend().  Each step prefetches what the next one reads.  A wrong cookie
+     * costs time and nothing else. */
+    unsigned n_vsteps;
+    uint64_t (*vstart)(struct vm_map *, const void *key);
+    uint64_t (*vnext)(struct vm_map *, const void *key, uint64_t cookie);
+    void *(*vend)(struct vm_map *, const void *key, uint64_t version,
+                  uint64_t cookie);
 
     /* The owner's side; NULL: lookup and copy, update.  A per-CPU kind and a
      * kind whose values are not plain bytes have their own. */

@@ -44,6 +44,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
 
 struct dp;
@@ -68,14 +69,27 @@ void of_compile_destroy(void);
 void of_load_set_backend(const struct vm_backend *);
 
 /* To be called from the provider's run(): follows what OVS changes without
- * telling a provider (vlan-limit). */
+ * telling a provider (vlan-limit), and makes plans for tables that have been
+ * quiet.  Takes ofproto_mutex. */
 void of_compile_run(void);
+void of_compile_wait(void);
+
+/* How long a table must be quiet before it gets a plan, in ms (default 100).
+ * 0: plans are made as soon as a version is published. */
+void of_plan_set_quiet_ms(int ms);
+/* For tests and measurements: tables have the plan 'name' where it can take
+ * their rules, or else the general one ("auto": the best); lookups are split
+ * ("always", "never") or where memory is far away ("auto").  False: no such
+ * name.  Takes ofproto_mutex. */
+bool of_plan_set(const char *name, const char *split);
 
 /* Bridges.  The new pipeline is published at once: PARSE, END, and tables
  * that miss. */
 int of_pipeline_create(struct dp_bridge *, struct of_pipeline **);
 /* No entry may be left. */
 void of_pipeline_destroy(struct of_pipeline *);
+/* dp_bridge_set_version(version) has been called. */
+void of_pipeline_published(struct of_pipeline *, uint64_t version);
 
 /* How deep PARSE goes at least; rules and their actions raise it by
  * themselves.  For what else looks at the key: NORMAL's users are counted by
@@ -127,7 +141,9 @@ struct of_entry {
     bool conj;                  /* Has a conjunction action. */
     bool inserted;
     struct of_table *table;     /* Null until insertion. */
-    struct vm_ventry *vt; /* Owned by the table's map. */
+    struct vm_ventry *vt;       /* Owned by the table's map. */
+    struct ovs_list node;       /* In of_table.entries. */
+    uint32_t plan_id;           /* Of the last plan that was built with it. */
 };
 
 /* Judges 'rule' (its match, table and actions are those of the rule now) and

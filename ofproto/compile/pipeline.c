@@ -16,8 +16,10 @@
 #include "util.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/lookup.h"
 #include "ofproto/compile/match.h"
 #include "ofproto/compile/parse.h"
+#include "ofproto/compile/plan.h"
 #include "ofproto/compile/shape.h"
 #include "vm/prog.h"
 
@@ -69,6 +71,7 @@ of_compile_init(struct dp *dp)
     if (of_end_make(&end)) {
         VLOG_FATAL("cannot load END");
     }
+    of_plans_init();
     of_show_init();
 }
 
@@ -130,6 +133,20 @@ of_compile_run(void)
         }
         ovs_mutex_unlock(&of_compile_mutex);
     }
+    of_plan_run();
+}
+
+void
+of_compile_wait(void)
+{
+    of_plan_wait();
+}
+
+void
+of_pipeline_published(struct of_pipeline *p, uint64_t version)
+{
+    p->version = version;
+    of_plan_published(p);
 }
 
 void

@@ -10,13 +10,14 @@
 #include "datapath/abi.h"
 #include "ofproto/compile/compile.h"
 
+struct of_tplan;
 struct vm_map;
 struct vm_prog;
 
 enum { OF_MAX_TABLES = 255 };
 
-/* A table that has, or had, rules: the general plan.  One map of masked
- * tuples, one program that looks it up. */
+/* A table that has, or had, rules.  The general plan: one map of masked
+ * tuples, one program that looks it up; and others (plan.h). */
 struct of_table {
     struct of_pipeline *pipeline;
     uint8_t id;
@@ -26,12 +27,27 @@ struct of_table {
                                  * conjunction. */
     size_t n_conj;              /* Entries with conjunctions. */
     size_t n_entries;
+    struct ovs_list entries;    /* Of "struct of_entry"s, in any order. */
+
+    const struct vm_prog *in_slot; /* Borrowed. */
+    struct of_tplan *plan;      /* Null: the general one. */
+    unsigned int n_broken;      /* Plans that a change has broken. */
+
+    /* Towards a better plan. */
+    struct ovs_list node;       /* In plan.c's list of the unsettled. */
+    bool unsettled;             /* Is in that list. */
+    uint32_t tried;             /* Plans, a bit each, since the change. */
+    unsigned int choice;        /* The last of them. */
+    long long int changed_ms;
+    struct of_tplan *building;  /* Null: none. */
+    struct ovs_list *cursor;    /* Entry that it takes next. */
 };
 
 struct of_pipeline {
     struct ovs_list node;       /* In of_pipelines. */
     struct dp_bridge *dpb;      /* Borrowed: outlives the pipeline. */
     struct of_table *tables[OF_MAX_TABLES]; /* Null: never had a rule. */
+    uint64_t version;           /* Published. */
 
     /* How deep PARSE goes: rules that want each level, and what is in slot
      * DP_SLOT_PARSE. */
@@ -55,8 +71,11 @@ void of_pipeline_unneed(struct of_pipeline *, enum of_parse_level);
 /* table.c. */
 int of_table_get(struct of_pipeline *, uint8_t table_id, struct of_table **);
 void of_table_destroy(struct of_table *);
-int of_empty_table_make(uint8_t table_id, struct vm_prog **);
-int of_end_make(struct vm_prog **);
+
+/* plan.c: puts the program that the table should have into its slot, of
+ * 't->pipeline'; the command pipeline/plan. */
+void of_table_publish_prog(struct of_table *);
+void of_plans_init(void);
 
 /* show.c. */
 void of_show_init(void);

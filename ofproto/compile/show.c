@@ -9,9 +9,12 @@
  *                "max_path": N},
  *      "shapes": N, "programs": N,            of all bridges
  *      "tables": [
- *        {"table": N, "plan": "tuples", "entries": N, "insns": N,
- *         "bytes": N,                         of the map
- *         "max_probes": N,                    tuples that a packet may probe
+ *        {"table": N, "plan": TEXT,           of plans.def, or "general"
+ *         "split": BOOL,                      yields within a lookup
+ *         "broken": N,                        plans given up for a change
+ *         "entries": N, "insns": N,
+ *         "bytes": N,                         of the map, and the plan's own
+ *         "max_probes": N,                    places that a packet may probe
  *         "max_path": N,                      longest path through the
  *                                             program, in insns
  *         "masks": [{"mask": TEXT, "entries": N, "priority": N}, ...],
@@ -40,6 +43,7 @@
 #include "ofproto/ofproto-provider.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/match.h"
+#include "ofproto/compile/plan.h"
 #include "ofproto/compile/shape.h"
 #include "vm/disasm.h"
 #include "vm/map.h"
@@ -240,17 +244,26 @@ json_from_table(const struct of_table *t, enum of_show_what what,
                 struct hmap *used)
 {
     struct json *table = json_object_create();
+    const struct vm_prog *prog = t->in_slot;
+    const struct of_tplan *plan = t->n_conj ? NULL : t->plan;
 
     json_object_put(table, "table", json_integer_create(t->id));
-    json_object_put_string(table, "plan", "tuples");
+    json_object_put_string(table, "plan", plan ? plan->ops->name
+                           : "general");
+    json_object_put(table, "split",
+                    json_boolean_create(plan && plan->split));
+    json_object_put(table, "broken", json_integer_create(t->n_broken));
     json_object_put(table, "entries", json_integer_create(t->n_entries));
-    json_object_put(table, "insns", json_integer_create(t->prog->n_insns));
+    json_object_put(table, "insns", json_integer_create(prog->n_insns));
     json_object_put(table, "bytes",
-                    json_integer_create(vm_map_memory(t->map)));
+                    json_integer_create(vm_map_memory(t->map)
+                                        + (plan && plan->map != t->map
+                                           ? vm_map_memory(plan->map) : 0)));
     json_object_put(table, "max_probes",
-                    json_integer_create(vm_vtuples_n_tuples(t->map)));
+                    json_integer_create(plan ? plan->ops->n_probes(plan)
+                                        : vm_vtuples_n_tuples(t->map)));
     json_object_put(table, "max_path",
-                    json_integer_create(t->prog->longest_path));
+                    json_integer_create(prog->longest_path));
     json_object_put(table, "masks", json_from_masks(t));
     if (what != OF_SHOW_PLAN) {
         struct json *array = json_array_create_empty();
@@ -265,7 +278,7 @@ json_from_table(const struct of_table *t, enum of_show_what what,
         json_object_put(table, "rules", array);
     }
     if (what == OF_SHOW_INSNS) {
-        json_object_put(table, "program", json_from_prog(t->prog));
+        json_object_put(table, "program", json_from_prog(prog));
     }
     return table;
 }
@@ -374,10 +387,11 @@ put_table(struct ds *out, const struct json *table)
     const struct json *masks = member(table, "masks");
     const struct json *rules = member(table, "rules");
 
-    ds_put_format(out, "table %lld: plan %s, %lld entries, at most %lld "
+    ds_put_format(out, "table %lld: plan %s%s, %lld entries, at most %lld "
                   "probes, program of %lld insns (longest path %lld), "
                   "map of %lld bytes\n",
                   integer(table, "table"), string(table, "plan"),
+                  json_boolean(member(table, "split")) ? " (split)" : "",
                   integer(table, "entries"), integer(table, "max_probes"),
                   integer(table, "insns"), integer(table, "max_path"),
                   integer(table, "bytes"));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Tables: programs of the general plan, and the entries of rules. */
+/* Tables: their general maps, and the entries of rules. */
 
 #include "ofproto/compile/pipeline.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,168 +11,16 @@
 #include "util.h"
 #include "ofproto/ofproto-provider.h"
 #include "datapath/dp.h"
-#include "ofproto/compile/actions.h"
-#include "ofproto/compile/fields.h"
-#include "ofproto/compile/load.h"
+#include "ofproto/compile/lookup.h"
 #include "ofproto/compile/match.h"
+#include "ofproto/compile/plan.h"
 #include "ofproto/compile/shape.h"
-#include "ofproto/native.h"
-#include "vm/emit.h"
 #include "vm/map.h"
 #include "vm/maps/vtable.h"
 
 VLOG_DEFINE_THIS_MODULE(of_table);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-
-#define CTX(MEMBER) offsetof(struct dp_ctx, MEMBER)
-
-/* Programs. */
-
-/* The packet missed: the helper counts, knows the table-miss configuration
- * and says where to go. */
-static void
-emit_miss(struct vm_emit *e, uint8_t table_id)
-{
-    vm_emit_note(e, "miss");
-    vm_emit_mov(e, VM_R1, VM_R6);
-    vm_emit_movi(e, VM_R2, table_id);
-    vm_emit_call(e, DP_HELPER_MISS);
-    vm_emit_mov(e, VM_R2, VM_R0);
-    of_emit_goto_r2(e);
-}
-
-static int
-load(struct vm_emit *e, const char *name, struct vm_prog **progp)
-{
-    struct vm_err err;
-    int error = of_load(e, name, progp, &err);
-
-    if (error) {
-        VLOG_ERR_RL(&rl, "cannot load %s: %s", name, err.text);
-    }
-    vm_emit_uninit(e);
-    return error;
-}
-
-int
-of_empty_table_make(uint8_t table_id, struct vm_prog **progp)
-{
-    struct vm_emit e;
-    char name[32];
-
-    vm_emit_init(&e);
-    vm_emit_note(&e, "table %u, no rules", table_id);
-    vm_emit_mov(&e, VM_R6, VM_R1);
-    emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u-empty", table_id);
-    return load(&e, name, progp);
-}
-
-int
-of_end_make(struct vm_prog **progp)
-{
-    struct vm_emit e;
-    vm_label_t finished;
-
-    vm_emit_init(&e);
-    finished = vm_label(&e);
-    vm_emit_note(&e, "what is pending: action set, frames");
-    vm_emit_mov(&e, VM_R6, VM_R1);
-    vm_emit_call(&e, DP_HELPER_END);
-    vm_emit_jcci(&e, VM_JEQ, VM_R0, 0, finished);
-    vm_emit_mov(&e, VM_R2, VM_R0);
-    of_emit_goto_r2(&e);
-    vm_bind(&e, finished);
-    vm_emit_exit(&e);
-    return load(&e, "end", progp);
-}
-
-/* Looks the packet up in libofproto's classifier. */
-static void
-emit_classify(struct vm_emit *e, uint8_t table_id, vm_label_t miss)
-{
-    vm_emit_mov(e, VM_R1, VM_R6);
-    vm_emit_movi(e, VM_R2, OF_NATIVE_CLASSIFY);
-    vm_emit_movi(e, VM_R3, table_id);
-    vm_emit_call(e, DP_HELPER_LOOKUP);
-    vm_emit_jcci(e, VM_JEQ, VM_R0, 0, miss);
-    vm_emit_st(e, 8, VM_R6, CTX(hit), VM_R0);
-    vm_emit_mov(e, VM_R2, VM_R0);
-    vm_emit_alui(e, VM_RSH, VM_R2, 32);
-    of_emit_goto_r2(e);
-}
-
-/* The general plan.  A match continues with the program that the entry's
- * value names; it restores the input port if a resubmit replaced it. */
-static int
-make_table_prog(uint8_t table_id, struct vm_map *map, struct vm_prog **progp)
-{
-    struct vm_emit e;
-    vm_label_t fragment, other, found, miss;
-    char name[32];
-
-    vm_emit_init(&e);
-    fragment = vm_label(&e);
-    other = vm_label(&e);
-    found = vm_label(&e);
-    miss = vm_label(&e);
-
-    vm_emit_note(&e, "table %u: masked tuples", table_id);
-    vm_emit_mov(&e, VM_R6, VM_R1);
-    vm_emit_ld(&e, 4, VM_R0, VM_R6, OF_KEY_OFF(packet_type));
-    vm_emit_jcci(&e, VM_JNE, VM_R0, 0, other);
-    vm_emit_ld(&e, 1, VM_R0, VM_R6, OF_KEY_OFF(nw_frag));
-    vm_emit_jcci(&e, VM_JNE, VM_R0, 0, fragment);
-    vm_emit_ld_map(&e, VM_R1, map);
-    vm_emit_mov(&e, VM_R2, VM_R6);
-    vm_emit_alui(&e, VM_ADD, VM_R2, CTX(key));
-    vm_emit_ld(&e, 8, VM_R3, VM_R6, CTX(version));
-    vm_emit_call(&e, VM_HELPER_VLOOKUP);
-
-    vm_bind(&e, found);
-    vm_emit_jcci(&e, VM_JEQ, VM_R0, 0, miss);
-    vm_emit_note(&e, "hit: the rule's actions");
-    vm_emit_ld(&e, 8, VM_R2, VM_R0, 0);
-    vm_emit_st(&e, 8, VM_R6, CTX(hit), VM_R2);
-    vm_emit_alui(&e, VM_RSH, VM_R2, 32);
-    of_emit_goto_r2(&e);
-
-    vm_bind(&e, fragment);
-    vm_emit_note(&e, "fragment: as the switch's fragment handling says");
-    vm_emit_ld_map(&e, VM_R1, map);
-    vm_emit_mov(&e, VM_R2, VM_R6);
-    vm_emit_call(&e, DP_HELPER_FRAG_LOOKUP);
-    vm_emit_goto(&e, found);
-
-    vm_bind(&e, other);
-    vm_emit_note(&e, "no Ethernet: masks take it for granted");
-    emit_classify(&e, table_id, miss);
-
-    vm_bind(&e, miss);
-    emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u", table_id);
-    return load(&e, name, progp);
-}
-
-/* A table with conjunctive matches. */
-static int
-make_conj_prog(uint8_t table_id, struct vm_prog **progp)
-{
-    struct vm_emit e;
-    vm_label_t miss;
-    char name[32];
-
-    vm_emit_init(&e);
-    miss = vm_label(&e);
-    vm_emit_note(&e, "table %u: classifier, for conjunctions", table_id);
-    vm_emit_mov(&e, VM_R6, VM_R1);
-    emit_classify(&e, table_id, miss);
-    vm_bind(&e, miss);
-    emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u-conj", table_id);
-    return load(&e, name, progp);
-}
 
 static int
 table_get_locked(struct of_pipeline *p, uint8_t table_id,
@@ -200,7 +47,7 @@ table_get_locked(struct of_pipeline *p, uint8_t table_id,
     snprintf(name, sizeof name, "table-%u", table_id);
     error = vm_map_create(&attr, &t->map, &err);
     if (!error) {
-        error = make_table_prog(table_id, t->map, &t->prog);
+        error = of_lookup_make(table_id, t->map, NULL, &t->prog);
         if (error) {
             vm_map_unref(t->map);
         }
@@ -212,8 +59,9 @@ table_get_locked(struct of_pipeline *p, uint8_t table_id,
         free(t);
         return error;
     }
+    ovs_list_init(&t->entries);
     p->tables[table_id] = *tp = t;
-    dp_slots_set(dp_bridge_slots(p->dpb), DP_SLOT_TABLE + table_id, t->prog);
+    of_table_publish_prog(t);
     return 0;
 }
 
@@ -236,7 +84,7 @@ prepare_conj(struct of_table *t)
 
     ovs_mutex_lock(&of_compile_mutex);
     if (!t->conj_prog) {
-        error = make_conj_prog(t->id, &t->conj_prog);
+        error = of_conj_make(t->id, &t->conj_prog);
     }
     ovs_mutex_unlock(&of_compile_mutex);
     return error;
@@ -246,14 +94,8 @@ prepare_conj(struct of_table *t)
 static void
 count_conj(struct of_table *t, int n)
 {
-    bool had = t->n_conj > 0;
-
     t->n_conj += n;
-    if (had != (t->n_conj > 0)) {
-        dp_slots_set(dp_bridge_slots(t->pipeline->dpb),
-                     DP_SLOT_TABLE + t->id,
-                     t->n_conj ? t->conj_prog : t->prog);
-    }
+    of_table_publish_prog(t);
 }
 
 void
@@ -261,6 +103,7 @@ of_table_destroy(struct of_table *t)
 {
     if (t) {
         ovs_assert(!t->n_entries);
+        of_plan_forget(t);
         vm_prog_unref(t->conj_prog);
         vm_prog_unref(t->prog);
         vm_map_unref(t->map);
@@ -422,6 +265,7 @@ of_table_insert(struct of_entry *e, uint64_t version)
     }
     e->table->n_entries++;
     e->inserted = true;
+    of_plan_inserted(e);
 }
 
 void
@@ -429,6 +273,7 @@ of_table_hide(struct of_entry *e, uint64_t version)
 {
     if (e->inserted) {
         vm_ventry_remove_at(e->vt, version);
+        of_plan_hidden(e, version);
     }
 }
 
@@ -437,6 +282,7 @@ of_table_restore(struct of_entry *e)
 {
     if (e->inserted) {
         vm_ventry_restore(e->vt);
+        of_plan_restored(e);
     }
 }
 
@@ -444,6 +290,7 @@ void
 of_table_delete(struct of_entry *e)
 {
     if (e->inserted) {
+        of_plan_removed(e);
         vm_vtuples_delete(e->table->map, e->vt);
         if (e->conj) {
             count_conj(e->table, -1);

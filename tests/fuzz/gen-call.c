@@ -50,6 +50,7 @@ any_argument(struct gen *g, const struct vm_helper *h)
     case VM_HELPER_RINGBUF_QUERY:
     case VM_HELPER_GOTO:
     case VM_HELPER_VLOOKUP:
+    case VM_HELPER_VLOOKUP_END:
         return rng_below(&g->rng, 6);
     case VM_HELPER_RINGBUF_RESERVE:
     case VM_HELPER_RINGBUF_OUTPUT:

@@ -101,6 +101,7 @@ rnd_ours_init(void)
     struct shash hints = SHASH_INITIALIZER(&hints);
 
     of_provider_set_mode(DP_INLINE);
+    of_plan_set_quiet_ms(0);
     replay_netdev_register(sent, NULL);
     ofproto_init(&hints);
     must(ofproto_create("br0", "netdev", &ofproto), "br0");
@@ -288,8 +289,19 @@ void
 rnd_ours_run(const struct rnd_case *c, struct rnd_result *fast,
              struct rnd_result *slow)
 {
+    static const char *const plans[] = {
+        "auto",
+#define OF_TABLE_PLAN(ID, WHAT) #ID,
+#include "ofproto/compile/plans.def"
+#undef OF_TABLE_PLAN
+    };
+    static const char *const splits[] = { "auto", "always", "never" };
+
     delete_all();
     of_l2_flush(bridge->l2);
+    ovs_assert(of_plan_set(plans[c->seed % ARRAY_SIZE(plans)],
+                           splits[c->seed / ARRAY_SIZE(plans)
+                                  % ARRAY_SIZE(splits)]));
     run_switch();
     for (int i = 0; i < c->n_rules; i++) {
         add_rule(&c->rules[i], fast);

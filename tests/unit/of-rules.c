@@ -138,6 +138,7 @@ or_publish(struct or_rules *r, uint64_t version)
 {
     r->version = version;
     dp_bridge_set_version(r->fx.bridge, version);
+    of_pipeline_published(r->pipeline, version);
 }
 
 struct or_rule *

@@ -129,6 +129,15 @@ check_lookup(struct vm_map *map, uint64_t version)
     uint64_t *value = vm_vmap_lookup(map, key, version);
     struct vm_ventry *got = vm_vmap_lookup_entry(map, key, version);
 
+    /* In steps, with the right cookie and with a wrong one. */
+    uint64_t cookie = map->ops->vstart(map, key);
+
+    cookie = map->ops->vnext(map, key, cookie);
+    assert_ptr_equal(map->ops->vend(map, key, version, cookie), value);
+    map->ops->vnext(map, key, rng(&rng_state));
+    cookie ^= UINT64_C(1) << (32 + below(16));
+    assert_ptr_equal(map->ops->vend(map, key, version, cookie), value);
+
     assert_int_equal(value != NULL, want != NULL);
     if (want) {
         const struct record *r = vm_ventry_aux(got);

@@ -34,7 +34,9 @@ struct vm_ventry {
     _Atomic uint64_t remove_version;
     uint64_t add_version;
     int32_t priority;
-    uint32_t hash;                      /* Low half: where it belongs. */
+    uint32_t hash;                      /* Low half: where it belongs.  Of
+                                         * the other half only the upper 16
+                                         * bits, the tag, are ever used. */
     uint64_t key[];                     /* The mask's words, masked. */
 };
 
@@ -148,17 +150,59 @@ vm_ventry_visible(const struct vm_ventry *e, uint64_t version)
                                               memory_order_relaxed));
 }
 
-/* The best entry of the chain that 'version' sees. */
+/* The best entry of the chain of 'key', whose hash is 'h', that 'version'
+ * sees. */
 static inline struct vm_ventry *
-vm_vtab_lookup(const struct vm_vtab *tab, const uint64_t *key,
-               uint64_t version)
+vm_vtab_lookup_hash(const struct vm_vtab *tab, const uint64_t *key,
+                    uint64_t h, uint64_t version)
 {
-    struct vm_ventry *e = vm_vtab_find(tab, key, vm_vtab_hash(tab, key));
+    struct vm_ventry *e = vm_vtab_find(tab, key, h);
 
     while (e && !vm_ventry_visible(e, version)) {
         e = atomic_load_explicit(&e->lower, memory_order_acquire);
     }
     return e;
+}
+
+static inline struct vm_ventry *
+vm_vtab_lookup(const struct vm_vtab *tab, const uint64_t *key,
+               uint64_t version)
+{
+    return vm_vtab_lookup_hash(tab, key, vm_vtab_hash(tab, key), version);
+}
+
+/* For a lookup in steps: where the chain's slot is, and then what the first
+ * slot that may be it points to. */
+static inline void
+vm_vtab_prefetch(const struct vm_vtab *tab, uint64_t h)
+{
+    const struct vm_varray *array
+        = atomic_load_explicit(&tab->array, memory_order_acquire);
+
+    __builtin_prefetch((const void *) &array->slots[h & array->mask]);
+}
+
+static inline void
+vm_vtab_prefetch_entry(const struct vm_vtab *tab, uint64_t h)
+{
+    const struct vm_varray *array
+        = atomic_load_explicit(&tab->array, memory_order_acquire);
+
+    for (size_t i = h & array->mask;; i = (i + 1) & array->mask) {
+        uint64_t slot = atomic_load_explicit(&array->slots[i],
+                                             memory_order_acquire);
+
+        if (!((slot ^ h) >> 48) && (slot & VM_VSLOT_PTR) > VM_VSLOT_TOMB) {
+            const struct vm_ventry *e
+                = (const void *) (uintptr_t) (slot & VM_VSLOT_PTR);
+
+            __builtin_prefetch(&e->value);
+            __builtin_prefetch((const uint8_t *) &e->value + 47);
+            return;
+        } else if (slot == VM_VSLOT_EMPTY) {
+            return;
+        }
+    }
 }
 
 #endif /* vm/maps/vtable-internal.h */

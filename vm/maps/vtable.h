@@ -122,6 +122,8 @@ struct vm_vtuple_info {
 size_t vm_vtuples_n_tuples(const struct vm_map *);
 void vm_vtuples_tuple(const struct vm_map *, size_t i, uint64_t *mask,
                       struct vm_vtuple_info *info);
+/* The place of the entry's tuple in search order. */
+size_t vm_vtuples_tuple_of(const struct vm_map *, const struct vm_ventry *);
 
 /* Calls 'cb' for every entry (of either kind) until it returns false. */
 void vm_vmap_for_each(struct vm_map *,

@@ -13,6 +13,7 @@
  * the order changes. */
 struct tuple_list {
     size_t n;
+    uint16_t number;            /* Counts lists: cookies are of one list. */
     struct tuple {
         struct vm_vtab *tab;
         _Atomic int32_t max_priority;   /* Never below the true maximum. */
@@ -164,6 +165,7 @@ list_new(size_t n)
 
     if (list) {
         list->n = n;
+        list->number = 0;
     }
     return list;
 }
@@ -188,6 +190,7 @@ list_publish(struct vtuples *vt, struct tuple_list *new)
 {
     struct tuple_list *old = list_of(vt);
 
+    new->number = old->number + 1;
     atomic_store_explicit(&vt->list, new, memory_order_release);
     vm_defer(free, old);
 }
@@ -396,16 +399,20 @@ vm_vtuples_delete(struct vm_map *map, struct vm_ventry *e)
     }
 }
 
-static struct vm_ventry *
-vtuples_lookup_entry(const struct vm_map *map, const uint64_t *key,
-                     uint64_t version)
+static const struct tuple_list *
+read_list(const struct vm_map *map)
 {
-    const struct tuple_list *list
-        = atomic_load_explicit(&vtuples_cast(map)->list,
-                               memory_order_acquire);
-    struct vm_ventry *best = NULL;
+    return atomic_load_explicit(&vtuples_cast(map)->list,
+                                memory_order_acquire);
+}
 
-    for (size_t i = 0; i < list->n; i++) {
+/* The best of 'best', which is from a tuple before 'i', and what tuples from
+ * 'i' on have. */
+static inline struct vm_ventry *
+search_from(const struct tuple_list *list, size_t i, struct vm_ventry *best,
+            const uint64_t *key, uint64_t version)
+{
+    for (; i < list->n; i++) {
         const struct tuple *t = &list->tuples[i];
 
         if (best && best->priority
@@ -425,8 +432,69 @@ vtuples_lookup_entry(const struct vm_map *map, const uint64_t *key,
 static void *
 vtuples_vlookup(struct vm_map *map, const void *key, uint64_t version)
 {
-    struct vm_ventry *e = vtuples_lookup_entry(map, key, version);
+    struct vm_ventry *e = search_from(read_list(map), 0, NULL, key, version);
 
+    return e ? &e->value : NULL;
+}
+
+/* In steps.  The cookie is the hash for the first tuple, with the number of
+ * the list in bits that the table does not use (struct vm_ventry). */
+
+#define COOKIE_LIST_SHIFT 32
+#define COOKIE_LIST_BITS (UINT64_C(0xffff) << COOKIE_LIST_SHIFT)
+
+static uint64_t
+first_hash(const struct tuple_list *list, const uint64_t *key)
+{
+    return ((vm_vtab_hash(list->tuples[0].tab, key) & ~COOKIE_LIST_BITS)
+            | (uint64_t) list->number << COOKIE_LIST_SHIFT);
+}
+
+static bool
+is_cookie_of(const struct tuple_list *list, uint64_t cookie)
+{
+    return (uint16_t) (cookie >> COOKIE_LIST_SHIFT) == list->number;
+}
+
+static uint64_t
+vtuples_vstart(struct vm_map *map, const void *key)
+{
+    const struct tuple_list *list = read_list(map);
+    uint64_t h;
+
+    if (!list->n) {
+        return 0;
+    }
+    h = first_hash(list, key);
+    vm_vtab_prefetch(list->tuples[0].tab, h);
+    return h;
+}
+
+static uint64_t
+vtuples_vnext(struct vm_map *map, const void *key, uint64_t cookie)
+{
+    const struct tuple_list *list = read_list(map);
+
+    if (list->n && is_cookie_of(list, cookie)) {
+        vm_vtab_prefetch_entry(list->tuples[0].tab, cookie);
+    }
+    return cookie;
+}
+
+static void *
+vtuples_vend(struct vm_map *map, const void *key, uint64_t version,
+             uint64_t cookie)
+{
+    const struct tuple_list *list = read_list(map);
+    struct vm_ventry *e;
+
+    if (!list->n) {
+        return NULL;
+    } else if (!is_cookie_of(list, cookie)) {
+        return vtuples_vlookup(map, key, version);
+    }
+    e = vm_vtab_lookup_hash(list->tuples[0].tab, key, cookie, version);
+    e = search_from(list, 1, e, key, version);
     return e ? &e->value : NULL;
 }
 
@@ -455,6 +523,18 @@ size_t
 vm_vtuples_n_tuples(const struct vm_map *map)
 {
     return list_of(vtuples_cast(map))->n;
+}
+
+size_t
+vm_vtuples_tuple_of(const struct vm_map *map, const struct vm_ventry *e)
+{
+    const struct tuple_list *list = list_of(vtuples_cast(map));
+    size_t i = 0;
+
+    while (list->tuples[i].tab != e->tab) {
+        i++;
+    }
+    return i;
 }
 
 void
@@ -597,10 +677,14 @@ const struct vm_map_ops vm_map_ops_vhash = {
 const struct vm_map_ops vm_map_ops_vtuples = {
     .name = "vtuples",
     .number = VM_MAP_vtuples,
-    .caps = VM_MAP_CAP_VLOOKUP,
+    .caps = VM_MAP_CAP_VLOOKUP | VM_MAP_CAP_VSTEPS,
     .create = vtuples_create,
     .destroy = vtuples_destroy,
     .vlookup = vtuples_vlookup,
+    .n_vsteps = 1,
+    .vstart = vtuples_vstart,
+    .vnext = vtuples_vnext,
+    .vend = vtuples_vend,
     .memory = vtuples_memory,
     .count = vtuples_count,
 };
