@@ -104,23 +104,14 @@ vm_map_lookup(struct vm_map *map, const void *key)
     return map->ops->lookup ? map->ops->lookup(map, key) : NULL;
 }
 
+/* Up to VM_MAP_BURST keys, by halves. */
 static void
-lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
+lookup_split(struct vm_map *map, const void *const *keys, unsigned n,
              void **values)
 {
     const struct vm_map_ops *ops = map->ops;
     uint64_t cookies[VM_MAP_BURST];
 
-    if (ops->lookup_burst) {
-        ops->lookup_burst(map, keys, n, values);
-        return;
-    }
-    if (!ops->hash) {
-        for (unsigned i = 0; i < n; i++) {
-            values[i] = vm_map_lookup(map, keys[i]);
-        }
-        return;
-    }
     for (unsigned i = 0; i < n; i++) {
         cookies[i] = ops->hash(map, keys[i]);
     }
@@ -136,13 +127,19 @@ void
 vm_map_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
                     void **values)
 {
-    while (n) {
-        unsigned k = n < VM_MAP_BURST ? n : VM_MAP_BURST;
+    const struct vm_map_ops *ops = map->ops;
 
-        lookup_burst(map, keys, k, values);
-        keys += k;
-        values += k;
-        n -= k;
+    if (ops->lookup_burst) {
+        ops->lookup_burst(map, keys, n, values);
+    } else if (ops->hash) {
+        for (unsigned i = 0; i < n; i += VM_MAP_BURST) {
+            lookup_split(map, keys + i, n - i < VM_MAP_BURST ? n - i
+                         : VM_MAP_BURST, values + i);
+        }
+    } else {
+        for (unsigned i = 0; i < n; i++) {
+            values[i] = vm_map_lookup(map, keys[i]);
+        }
     }
 }
 

@@ -110,8 +110,8 @@ struct vm_map_ops {
      * bucket, which has arrived by now, to what lookup_hash() reads next. */
     void (*prefetch)(struct vm_map *, uint64_t cookie);
 
-    /* Looks up 'n' keys, at most VM_MAP_BURST: their misses overlap.  NULL:
-     * one by one, split where the kind can. */
+    /* Looks up 'n' keys: their misses overlap.  NULL: one by one, split where
+     * the kind can. */
     void (*lookup_burst)(struct vm_map *, const void *const *keys,
                          unsigned n, void **values);
 
@@ -184,7 +184,7 @@ int vm_map_delete(struct vm_map *, const void *key);
 /* Lookups of 'n' keys at a time, for a worker with a burst of packets: each
  * waits for memory together with the others.  'values' are what lookups would
  * return. */
-#define VM_MAP_BURST 32
+#define VM_MAP_BURST 32         /* As many at a time, if that helps. */
 void vm_map_lookup_burst(struct vm_map *, const void *const *keys,
                          unsigned n, void **values);
 

@@ -12,6 +12,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <linux/mman.h>
+
 #define HUGE_PAGE (UINT64_C(2) << 20)
 
 unsigned vm_n_cpus = 1;
@@ -97,6 +99,17 @@ vm_defer_run(void)
 
 /* Big memory. */
 
+/* Reserved huge pages, if enough of them are free. */
+static void *
+huge_alloc(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB,
+                   -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
 static void *
 default_alloc(size_t size)
 {
@@ -107,9 +120,14 @@ default_alloc(size_t size)
         return p ? memset(p, 0, size) : NULL;
     }
 
-    /* Huge pages need alignment: map more, cut off both ends. */
     size_t whole = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    uint8_t *p = mmap(NULL, whole + HUGE_PAGE, PROT_READ | PROT_WRITE,
+    uint8_t *p = huge_alloc(whole);
+    if (p) {
+        return p;
+    }
+
+    /* Transparent ones need alignment: map more, cut off both ends. */
+    p = mmap(NULL, whole + HUGE_PAGE, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         return NULL;

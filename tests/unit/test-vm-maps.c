@@ -394,14 +394,16 @@ check_lpm_walk(struct vm_map *map, uint32_t n)
     assert_int_equal(vm_map_count(map), 0);
 }
 
-/* Random prefixes in few distinct bits, against a list. */
+/* Random prefixes in few distinct bits, against a list.  Readers are quiescent
+ * after every 'defer' changes. */
 static void
-check_lpm(uint32_t bytes)
+check_lpm(uint32_t bytes, uint32_t value_size, uint32_t max_entries,
+          int defer)
 {
     enum { N = 400 };
     static struct prefix prefixes[N];
     static bool present[N];
-    struct vm_map *map = NEW(lpm_trie, 4 + bytes, 8, N,
+    struct vm_map *map = NEW(lpm_trie, 4 + bytes, value_size, max_entries,
                              .flags = VM_MF_NO_PREALLOC);
     uint32_t n = 0, seed = 7 + bytes;
 
@@ -415,8 +417,8 @@ check_lpm(uint32_t bytes)
     }
     for (int step = 0; step < 8000; step++) {
         uint32_t i = rand_r(&seed) % N;
-        uint64_t value = i;
-        int error = step % 3 ? vm_map_update(map, &prefixes[i], &value, 0)
+        const uint64_t value[8] = { i };
+        int error = step % 3 ? vm_map_update(map, &prefixes[i], value, 0)
                              : vm_map_delete(map, &prefixes[i]);
 
         /* Records that are the same prefix stand for each other. */
@@ -463,7 +465,7 @@ check_lpm(uint32_t bytes)
             }
         }
         check_lpm_found(map, &key, best);
-        if (step % 1000 == 0) {
+        if (step % defer == 0) {
             vm_defer_run();
         }
     }
@@ -491,9 +493,13 @@ test_lpm_trie(void **state)
     assert_int_equal(vm_map_update(map, &p, &value, 0), -ENOSPC);
     drop(map);
 
-    check_lpm(1);
-    check_lpm(4);
-    check_lpm(16);
+    check_lpm(1, 8, 400, 1000);
+    check_lpm(4, 8, 400, 1);
+    check_lpm(4, 8, 400, 1000);
+    check_lpm(4, 8, 100000, 7);
+    check_lpm(4, 64, 400, 7);
+    check_lpm(4, 64, 100000, 100);
+    check_lpm(16, 8, 400, 1000);
     REFUSED(lpm_trie, 8, 8, 2);
     REFUSED(lpm_trie, 4, 8, 2, .flags = VM_MF_NO_PREALLOC);
     REFUSED(lpm_trie, 261, 8, 2, .flags = VM_MF_NO_PREALLOC);

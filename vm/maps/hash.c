@@ -349,7 +349,10 @@ static void
 hash_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
                   void **values)
 {
-    lookup_burst(hash_cast(map), keys, n, values);
+    for (unsigned i = 0; i < n; i += VM_MAP_BURST) {
+        lookup_burst(hash_cast(map), keys + i, n - i < VM_MAP_BURST ? n - i
+                     : VM_MAP_BURST, values + i);
+    }
 }
 
 static void *

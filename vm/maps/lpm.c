@@ -286,20 +286,14 @@ lpm_lookup_burst(struct vm_map *map, const void *const *keys, unsigned n,
                  void **values)
 {
     const struct lpm *lpm = lpm_cast(map);
-    uint32_t addrs[VM_MAP_BURST] = { 0 };
-    bool whole = lpm->fib4 != NULL;
 
-    for (unsigned i = 0; whole && i < n; i++) {
-        addrs[i] = key_addr(keys[i]);
-        whole = key_len(keys[i]) == 32;
-    }
-    if (!whole) {
-        for (unsigned i = 0; i < n; i++) {
-            values[i] = lpm_lookup(map, keys[i]);
-        }
+    if (lpm->fib4) {
+        vm_fib4_find_burst(lpm->fib4, keys, n, values);
         return;
     }
-    vm_fib4_find_burst(lpm->fib4, addrs, n, values);
+    for (unsigned i = 0; i < n; i++) {
+        values[i] = lpm_lookup(map, keys[i]);
+    }
 }
 
 /* The slot of the node with exactly 'key', or where it would go. */
@@ -581,7 +575,7 @@ lpm_count(const struct vm_map *map)
 {
     const struct lpm *lpm = lpm_cast(map);
 
-    return lpm->fib4 ? lpm->fib4->n_entries : lpm->n_entries;
+    return lpm->fib4 ? vm_fib4_count(lpm->fib4) : lpm->n_entries;
 }
 
 const struct vm_map_ops vm_map_ops_lpm_trie = {
