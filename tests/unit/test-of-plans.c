@@ -341,6 +341,45 @@ test_choice(void **state)
     assert_false(of_plan_set("auto", "nothing"));
 }
 
+/* Prefixes stay in their trie; what is none, or out of order, does not fit. */
+static void
+test_lpm_choice(void **state)
+{
+    static const char *const breaking[] = {
+        "priority=500,udp", "priority=31,ip,nw_dst=10.0.0.0/9",
+        "priority=24,ip,nw_dst=10.0.0.0/255.0.255.0",
+        "priority=24,arp,nw_dst=10.9.0.0/24",
+        "priority=24,ip,nw_src=10.9.0.0/24", "priority=8",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(breaking); i++) {
+        struct or_rule *rule;
+
+        for (int len = 8; len <= 30; len += 2) {
+            char *match = xasprintf("priority=%d,ip,nw_dst=10.0.0.0/%d",
+                                    len, len);
+
+            or_add(&r, match, "output:2");
+            free(match);
+        }
+        check_plan("lpm");
+        or_add(&r, "priority=5", "output:2");
+        or_add(&r, "priority=32,ip,nw_dst=10.0.0.1", "output:2");
+        or_add(&r, "priority=32,ip,nw_dst=10.0.0.2", "output:2");
+        check_plan("lpm");
+        rule = or_add(&r, breaking[i], "output:2");
+        check_plan("tuples");
+
+        of_table_hide(&rule->entry, r.version + 1);
+        or_publish(&r, r.version + 1);
+        of_table_delete(&rule->entry);
+        or_free(&r, rule);
+        or_publish(&r, r.version + 1);
+        check_plan("lpm");
+        or_flush(&r);
+    }
+}
+
 /* A plan waits until the table is quiet. */
 static void
 test_quiet(void **state)
@@ -374,6 +413,7 @@ main(int argc, char *argv[])
 #undef OF_TABLE_PLAN
         cmocka_unit_test_setup_teardown(test_auto, setup, teardown),
         cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lpm_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
     };
 

@@ -758,6 +758,27 @@ test_vtuples(void **state)
     drop(map);
 }
 
+/* What its lookups find: test-of-plans.c. */
+static void
+test_vlpm(void **state)
+{
+    struct vm_map *tuples = NEW(vtuples, 8, 8, 0), *map;
+    struct vm_map_attr attr = {
+        .kind = VM_MAP_vlpm, .key_size = 8, .value_size = 8,
+        .max_entries = 10, .name = "x",
+    };
+    struct vm_err err;
+
+    assert_int_equal(vm_map_create(&attr, &map, &err), -EINVAL);
+    attr.inner = tuples;
+    assert_int_equal(vm_map_create(&attr, &map, &err), 0);
+    assert_int_equal(vm_map_count(map), 0);
+    drop(map);
+    attr.key_size = 16;
+    assert_int_equal(vm_map_create(&attr, &map, &err), -EINVAL);
+    drop(tuples);
+}
+
 static void
 test_unknown_kind(void **state)
 {

@@ -103,6 +103,10 @@ vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
     return h;
 }
 
+/* The best entry of a vtuples map that matches everything and that 'version'
+ * sees, if no other entry would be better: its value, or NULL. */
+uint64_t *vm_vtuples_lookup_all(const struct vm_map *, uint64_t version);
+
 #define VM_VSLOT_EMPTY 0
 #define VM_VSLOT_TOMB 1
 #define VM_VSLOT_PTR ((UINT64_C(1) << 48) - 1)

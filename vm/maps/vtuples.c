@@ -437,6 +437,25 @@ vtuples_vlookup(struct vm_map *map, const void *key, uint64_t version)
     return e ? &e->value : NULL;
 }
 
+/* That tuple is the last one, or at least its mask is without words. */
+uint64_t *
+vm_vtuples_lookup_all(const struct vm_map *map, uint64_t version)
+{
+    static const uint64_t key[1];
+    const struct tuple_list *list = read_list(map);
+
+    for (size_t i = list->n; i > 0; i--) {
+        const struct vm_vtab *tab = list->tuples[i - 1].tab;
+
+        if (!tab->n_words) {
+            struct vm_ventry *e = vm_vtab_lookup(tab, key, version);
+
+            return e ? &e->value : NULL;
+        }
+    }
+    return NULL;
+}
+
 /* In steps.  The cookie is the hash for the first tuple, with the number of
  * the list in bits that the table does not use (struct vm_ventry). */
 
