@@ -87,8 +87,8 @@ OVS_CFLAGS = -include $(OVS)/build/config.h -DHAVE_CONFIG_H -mssse3 $(CLANG_ATOM
 
 LINK = $(CC) -pie -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) \
 	$(CFLAGS) $(LDFLAGS)
-LIBS_PURE = -lbpf -lelf -lpcap
-LIBS_ALL = -lxdp -lbpf -lelf -lpcap -lssl -lcrypto -lunbound -lcap-ng \
+LIBS_PURE = -lbpf -lelf -lpcap -lz
+LIBS_ALL = -lxdp -lbpf -lelf -lpcap -lz -lssl -lcrypto -lunbound -lcap-ng \
 	$(DPDK_LIBS) -lnuma -latomic -lm
 OVS_COPIES = $(BUILD)/ovs/libbridge.a $(BUILD)/ovs/libofproto.a \
 	$(BUILD)/ovs/libopenvswitch.a
@@ -219,10 +219,11 @@ $(OVS_COPIES): $(BUILD)/config.mk
 RUN_TESTS = tests/run --build=$(BUILD) $(TEST_FLAGS)
 
 .PHONY: check check-unit check-replay check-system check-random check-corpus \
-	check-fuzz
+	check-fuzz check-soak
 check: deps tests ## run all tests; as root, or some are skipped
 	@$(RUN_TESTS)
-check-unit check-replay check-system check-random check-corpus check-fuzz: \
+check-unit check-replay check-system check-random check-corpus check-fuzz \
+	check-soak: \
 		check-%: tests
 	@$(RUN_TESTS) --group=$*
 
@@ -235,14 +236,27 @@ check-asan: deps ## run all tests with address and undefined sanitizers
 	$(Q)$(MAKE) BUILD=build-asan tests
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 		tests/run --build=build-asan --slow=3 $(TEST_FLAGS)
-check-tsan: deps ## run the unit tests with the thread sanitizer
+check-tsan: deps ## run unit tests and a short soak with the thread sanitizer
 	@test -f build-tsan/config.mk || ./configure --build=build-tsan \
 		--sanitize=thread
 	$(Q)$(MAKE) BUILD=build-tsan tests
 	@# With too random addresses, gcc 12's libtsan does not start.
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
 		setarch -R tests/run --build=build-tsan --slow=3 --group=unit \
-		$(TEST_FLAGS)
+		--group=soak $(TEST_FLAGS)
+
+# Ten minutes a build, one after the other.
+SOAK ?= 600
+SOAK_BUILDS ?= build build-asan build-tsan
+.PHONY: soak
+soak: deps tests ## churn under traffic, in each build (SOAK=seconds)
+	@test -f build-asan/config.mk || ./configure --build=build-asan \
+		--sanitize=address,undefined
+	@test -f build-tsan/config.mk || ./configure --build=build-tsan \
+		--sanitize=thread
+	$(Q)for b in $(SOAK_BUILDS); do \
+		$(MAKE) BUILD=$$b all $$b/tests/tools/lanes && \
+		BUILD=$$b tests/soak/run $(SOAK) || exit 1; done
 
 .PHONY: check-ovs
 check-ovs: deps all ## run Open vSwitch's own tests (long; OVS_FLAGS=...)

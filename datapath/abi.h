@@ -134,6 +134,10 @@ struct dp_bridge_conf {
     uint32_t pad;
     uint8_t table_miss[256];    /* enum ofputil_table_miss of each table. */
 };
+/* The main thread writes what workers read. */
+#define DP_CONF_GET(MEMBER) __atomic_load_n(&(MEMBER), __ATOMIC_RELAXED)
+#define DP_CONF_SET(MEMBER, VALUE) \
+    __atomic_store_n(&(MEMBER), VALUE, __ATOMIC_RELAXED)
 
 /* Helpers: rows of datapath/helpers.def.  Numbers are part of the ABI and
  * never reused.  VM_HELPER_GOTO and VM_HELPER_VLOOKUP are the VM's own. */

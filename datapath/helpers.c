@@ -108,7 +108,7 @@ HELPER(frag_lookup)
     struct dp_ctx *ctx = to_ctx(r2);
     const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
     uint64_t tp = ctx->key[DP_KEY_TP];
-    uint32_t handling = ctx->conf->frag_handling;
+    uint32_t handling = DP_CONF_GET(ctx->conf->frag_handling);
     uint64_t *value;
 
     if (nw.nw_frag & FLOW_NW_FRAG_ANY

@@ -67,7 +67,7 @@ dp_miss(struct dp_ctx *ctx, uint8_t table_id)
     }
 
     for (;;) {
-        enum ofputil_table_miss miss = conf->table_miss[table_id];
+        enum ofputil_table_miss miss = DP_CONF_GET(conf->table_miss[table_id]);
 
         dp_bridge_count(stats, table_id, false);
         if (resubmitting) {
@@ -81,7 +81,7 @@ dp_miss(struct dp_ctx *ctx, uint8_t table_id)
             }
             continue;           /* A table without a program is empty. */
         } else if (miss == OFPUTIL_TABLE_MISS_DEFAULT
-                   ? conf->packet_in_on_miss
+                   ? DP_CONF_GET(conf->packet_in_on_miss)
                    : miss != OFPUTIL_TABLE_MISS_DROP
                    && port_wants_packet_ins(ctx)) {
             miss_to_controller(ctx, table_id);

@@ -7,6 +7,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include "datapath/pcap-file.h"
 #include "dp-packet.h"
 #include "hash.h"
 #include "netdev-provider.h"
@@ -21,9 +22,9 @@
 enum {
     HEADROOM = 128,
     MAX_PACKET = 65535 - HEADROOM,      /* Longer ones are rx_errors. */
-    SNAPLEN = 262144,
     DEFAULT_MTU = 1500
 };
+#define DEFAULT_FORM "pcap"
 
 struct netdev_pcap {
     struct netdev up;
@@ -46,8 +47,9 @@ struct netdev_pcap {
     long long int n_rounds;     /* Times the file was read to its end. */
     char *rx_error;             /* Reading failed later on. */
 
-    pcap_t *tx_type;
-    pcap_dumper_t *tx;
+    enum dp_pcap_form form;
+    uint32_t snaplen;
+    struct dp_pcap_writer *tx; /* Null: none. */
 };
 
 struct netdev_pcap_rxq {
@@ -62,28 +64,15 @@ netdev_pcap_cast(const struct netdev *netdev)
 
 /* Files. */
 
-/* Opens a capture for reading; null with a sentence in '*errorp'. */
 static pcap_t *
 open_capture(const char *name, char **errorp)
 {
-    char errbuf[PCAP_ERRBUF_SIZE];
-    pcap_t *pcap;
+    char *why;
+    pcap_t *pcap = dp_pcap_open(name, &why);
 
-    pcap = pcap_open_offline_with_tstamp_precision(
-        name, PCAP_TSTAMP_PRECISION_NANO, errbuf);
     if (!pcap) {
-        /* libpcap's own words name the file only if it cannot be opened. */
-        *errorp = xasprintf("rx_pcap: %s%s%s",
-                            strstr(errbuf, name) ? "" : name,
-                            strstr(errbuf, name) ? "" : ": ", errbuf);
-        return NULL;
-    }
-    if (pcap_datalink(pcap) != DLT_EN10MB) {
-        *errorp = xasprintf("rx_pcap: %s: packets of link type %s, "
-                            "not Ethernet", name,
-                            pcap_datalink_val_to_name(pcap_datalink(pcap)));
-        pcap_close(pcap);
-        return NULL;
+        *errorp = xasprintf("rx_pcap: %s", why);
+        free(why);
     }
     return pcap;
 }
@@ -126,35 +115,8 @@ close_rx(struct netdev_pcap *dev)
 static void
 close_tx(struct netdev_pcap *dev)
 {
-    if (dev->tx) {
-        pcap_dump_close(dev->tx);
-        pcap_close(dev->tx_type);
-        dev->tx = NULL;
-        dev->tx_type = NULL;
-    }
-}
-
-static int
-open_tx(struct netdev_pcap *dev, const char *name, char **errorp)
-{
-    pcap_t *type;
-    pcap_dumper_t *tx;
-
-    type = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, SNAPLEN,
-                                                PCAP_TSTAMP_PRECISION_NANO);
-    tx = type ? pcap_dump_open(type, name) : NULL;
-    if (!tx) {
-        *errorp = xasprintf("tx_pcap: %s",
-                            type ? pcap_geterr(type) : "out of memory");
-        if (type) {
-            pcap_close(type);
-        }
-        return EINVAL;
-    }
-    pcap_dump_flush(tx);
-    dev->tx_type = type;
-    dev->tx = tx;
-    return 0;
+    dp_pcap_close(dev->tx);
+    dev->tx = NULL;
 }
 
 /* Reading. */
@@ -163,13 +125,6 @@ static long long int
 now_ns(void)
 {
     return time_usec() * 1000LL;
-}
-
-static long long int
-packet_ns(const struct pcap_pkthdr *header)
-{
-    /* With nanosecond precision 'tv_usec' holds nanoseconds. */
-    return header->ts.tv_sec * 1000000000LL + header->ts.tv_usec;
 }
 
 static void
@@ -201,7 +156,7 @@ read_next(struct netdev_pcap *dev)
             dev->next = header;
             dev->have_next = true;
             if (dev->first_ns < 0) {
-                dev->first_ns = packet_ns(header);
+                dev->first_ns = dp_pcap_ns(header);
                 dev->start_ns = now_ns();
             }
             return true;
@@ -227,7 +182,7 @@ static long long int
 due_ns(const struct netdev_pcap *dev)
 {
     return (dev->real_time
-            ? dev->start_ns + packet_ns(dev->next) - dev->first_ns
+            ? dev->start_ns + dp_pcap_ns(dev->next) - dev->first_ns
             : 0);
 }
 
@@ -323,25 +278,22 @@ netdev_pcap_send(struct netdev *netdev, int qid OVS_UNUSED,
 {
     struct netdev_pcap *dev = netdev_pcap_cast(netdev);
     struct dp_packet *packet;
-    struct pcap_pkthdr header;
     struct timespec now;
     int error = 0;
 
     time_wall_timespec(&now);
-    header.ts.tv_sec = now.tv_sec;
-    header.ts.tv_usec = now.tv_nsec;
     ovs_mutex_lock(&dev->mutex);
     DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
         size_t size = dp_packet_size(packet);
 
-        header.caplen = header.len = size;
         if (dev->tx) {
-            pcap_dump((u_char *) dev->tx, &header, dp_packet_data(packet));
+            dp_pcap_write(dev->tx, now.tv_sec * 1000000000LL + now.tv_nsec,
+                          dp_packet_data(packet), size);
         }
         dev->stats.tx_packets++;
         dev->stats.tx_bytes += size;
     }
-    if (dev->tx && pcap_dump_flush(dev->tx)) {
+    if (dev->tx && dp_pcap_flush(dev->tx)) {
         /* A full disk, for instance. */
         dev->stats.tx_errors++;
         error = EIO;
@@ -374,6 +326,9 @@ reopen(struct netdev_pcap *dev, const struct smap *args, char **errorp)
     const char *tx_name = smap_get(args, "tx_pcap");
     bool real_time = strcmp(smap_get_def(args, "rate", "real"), "max");
     bool loop = smap_get_bool(args, "loop", false);
+    enum dp_pcap_form form = dp_pcap_form_from_name(
+        smap_get_def(args, "tx_format", DEFAULT_FORM));
+    uint32_t snaplen = smap_get_uint(args, "snaplen", DP_PCAP_MAX_SNAPLEN);
     bool new_rx = (!same_name(rx_name, dev->rx_name) || loop != dev->loop
                    || real_time != dev->real_time);
     pcap_t *rx = NULL;
@@ -387,26 +342,27 @@ reopen(struct netdev_pcap *dev, const struct smap *args, char **errorp)
             return EINVAL;
         }
     }
-    if (!same_name(tx_name, dev->tx_name)) {
-        pcap_t *old_type = dev->tx_type;
-        pcap_dumper_t *old = dev->tx;
-        int error;
+    if (!same_name(tx_name, dev->tx_name) || form != dev->form
+        || snaplen != dev->snaplen) {
+        struct dp_pcap_writer *tx = NULL;
+        char *why;
 
-        dev->tx = NULL;
-        dev->tx_type = NULL;
-        error = tx_name ? open_tx(dev, tx_name, errorp) : 0;
-        if (error) {
-            dev->tx = old;
-            dev->tx_type = old_type;
-            if (rx) {
-                pcap_close(rx);
+        if (tx_name) {
+            tx = dp_pcap_create(tx_name, form, snaplen, &why);
+            if (!tx) {
+                *errorp = xasprintf("tx_pcap: %s", why);
+                free(why);
+                if (rx) {
+                    pcap_close(rx);
+                }
+                return EINVAL;
             }
-            return error;
+            dp_pcap_flush(tx);
         }
-        if (old) {
-            pcap_dump_close(old);
-            pcap_close(old_type);
-        }
+        close_tx(dev);
+        dev->tx = tx;
+        dev->form = form;
+        dev->snaplen = snaplen;
         free(dev->tx_name);
         dev->tx_name = copy_name(tx_name);
     }
@@ -429,8 +385,8 @@ reopen(struct netdev_pcap *dev, const struct smap *args, char **errorp)
 static const char *
 unknown_option(const struct smap *args)
 {
-    static const char *const known[] = { "rx_pcap", "tx_pcap", "loop",
-                                         "rate" };
+    static const char *const known[] = { "rx_pcap", "tx_pcap",   "loop",
+                                         "rate",    "tx_format", "snaplen" };
     const struct smap_node *node;
 
     SMAP_FOR_EACH (node, args) {
@@ -448,6 +404,14 @@ unknown_option(const struct smap *args)
     return NULL;
 }
 
+static bool
+is_snaplen(const char *text)
+{
+    unsigned int n;
+
+    return str_to_uint(text, 10, &n) && n && n <= DP_PCAP_MAX_SNAPLEN;
+}
+
 static int
 netdev_pcap_set_config(struct netdev *netdev, const struct smap *args,
                        char **errorp)
@@ -455,19 +419,31 @@ netdev_pcap_set_config(struct netdev *netdev, const struct smap *args,
     struct netdev_pcap *dev = netdev_pcap_cast(netdev);
     const char *rate = smap_get_def(args, "rate", "real");
     const char *loop = smap_get_def(args, "loop", "false");
+    const char *form = smap_get_def(args, "tx_format", DEFAULT_FORM);
+    const char *snaplen = smap_get(args, "snaplen");
     const char *unknown = unknown_option(args);
     char *sentence = NULL;
     int error;
 
     if (unknown) {
         sentence = xasprintf("%s: no such option (there are rx_pcap, "
-                             "tx_pcap, loop and rate)", unknown);
+                             "tx_pcap, loop, rate, tx_format and snaplen)",
+                             unknown);
         error = EINVAL;
     } else if (strcmp(rate, "real") && strcmp(rate, "max")) {
         sentence = xasprintf("rate: '%s' is neither 'real' nor 'max'", rate);
         error = EINVAL;
     } else if (strcmp(loop, "true") && strcmp(loop, "false")) {
         sentence = xasprintf("loop: '%s' is neither 'true' nor 'false'", loop);
+        error = EINVAL;
+    } else if (dp_pcap_form_from_name(form) == DP_N_PCAP_FORMS) {
+        sentence = xasprintf("tx_format: '%s' is neither 'pcap', 'pcap-usec' "
+                             "nor 'pcapng'",
+                             form);
+        error = EINVAL;
+    } else if (snaplen && !is_snaplen(snaplen)) {
+        sentence = xasprintf("snaplen: '%s' is not a number from 1 to %d",
+                             snaplen, DP_PCAP_MAX_SNAPLEN);
         error = EINVAL;
     } else {
         ovs_mutex_lock(&dev->mutex);
@@ -496,6 +472,8 @@ netdev_pcap_get_config(const struct netdev *netdev, struct smap *args)
     }
     smap_add(args, "loop", dev->loop ? "true" : "false");
     smap_add(args, "rate", dev->real_time ? "real" : "max");
+    smap_add(args, "tx_format", dp_pcap_form_name(dev->form));
+    smap_add_format(args, "snaplen", "%" PRIu32, dev->snaplen);
     ovs_mutex_unlock(&dev->mutex);
     return 0;
 }
@@ -631,6 +609,8 @@ netdev_pcap_construct(struct netdev *netdev)
     dev->flags = NETDEV_UP;
     dev->real_time = true;
     dev->first_ns = -1;
+    dev->form = dp_pcap_form_from_name(DEFAULT_FORM);
+    dev->snaplen = DP_PCAP_MAX_SNAPLEN;
     netdev->n_rxq = 1;
     netdev->n_txq = 1;
     return 0;

@@ -8,9 +8,12 @@
  *   options:loop=true      starts again at the end (default false)
  *   options:rate=real|max  at the capture's own pace (default), or as fast
  *                          as they are taken
+ *   options:tx_format=FORM   of tx_pcap: pcap (with nanoseconds, default),
+ *                            pcap-usec or pcapng
+ *   options:snaplen=N        at most N bytes of a packet go into tx_pcap
  *
- * Reads classic pcap files of either byte order with micro- or nanoseconds,
- * and pcapng; writes classic ones with nanoseconds.  A file that is missing,
+ * Reads all that datapath/pcap-file.h does, compressed or not; of a packet
+ * that was cut when it was captured, what there is.  A file that is missing,
  * cut, no capture or not of Ethernet makes set_config fail with a sentence,
  * which the bridge writes into the Interface's error column: the whole file
  * is read once for that.

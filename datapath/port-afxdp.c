@@ -17,9 +17,7 @@
 
 #include "datapath/port.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 #include <linux/if_xdp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +75,7 @@ struct xsk {
 struct afxdp_port {
     unsigned n_xsks;
     struct xsk **xsks;
-    int ifindex;
+    struct dp_xdp *xdp;
     enum dp_xdp_mode mode;
 };
 
@@ -161,7 +159,7 @@ refill(struct xsk *xsk)
 
 static int
 xsk_open(const struct netdev *netdev, unsigned queue, enum dp_xdp_mode mode,
-         struct xsk **xskp)
+         const struct dp_xdp *xdp, struct xsk **xskp)
 {
     const struct xsk_umem_config umem_config = {
         .fill_size = N_DESCS,
@@ -171,8 +169,7 @@ xsk_open(const struct netdev *netdev, unsigned queue, enum dp_xdp_mode mode,
     const struct xsk_socket_config config = {
         .rx_size = N_DESCS,
         .tx_size = N_DESCS,
-        .xdp_flags = (mode == DP_XDP_GENERIC ? XDP_FLAGS_SKB_MODE
-                      : XDP_FLAGS_DRV_MODE),
+        .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
         .bind_flags = ((mode == DP_XDP_ZEROCOPY ? XDP_ZEROCOPY : XDP_COPY)
                        | (dp_netdev_afxdp_need_wakeup(netdev)
                           ? XDP_USE_NEED_WAKEUP : 0)),
@@ -190,9 +187,13 @@ xsk_open(const struct netdev *netdev, unsigned queue, enum dp_xdp_mode mode,
         error = xsk_socket__create(&xsk->socket, netdev_get_name(netdev),
                                    queue, xsk->umem, &xsk->rx, &xsk->tx,
                                    &config);
+        if (error) {
+            xsk->socket = NULL;
+        } else {
+            error = xsk_socket__update_xskmap(xsk->socket, dp_xdp_map_fd(xdp));
+        }
     }
     if (error) {
-        xsk->socket = NULL;
         xsk_close(xsk);
         return error < 0 ? error : -error;
     }
@@ -205,6 +206,9 @@ xsk_open(const struct netdev *netdev, unsigned queue, enum dp_xdp_mode mode,
 static void
 close_xsks(struct afxdp_port *afxdp)
 {
+    /* First nothing is led there any more. */
+    dp_xdp_detach(afxdp->xdp);
+    afxdp->xdp = NULL;
     for (unsigned i = 0; i < afxdp->n_xsks; i++) {
         xsk_close(afxdp->xsks[i]);
     }
@@ -217,24 +221,27 @@ open_xsks(struct afxdp_port *afxdp, const struct netdev *netdev,
           enum dp_xdp_mode mode)
 {
     unsigned n = netdev_n_rxq(netdev);
+    int error;
 
-    for (unsigned i = 0; i < n; i++) {
-        int error = -EBUSY;
+    error = dp_xdp_attach(netdev_get_ifindex(netdev), mode == DP_XDP_GENERIC,
+                          &afxdp->xdp);
+    for (unsigned i = 0; i < n && !error; i++) {
+        error = -EBUSY;
 
         /* The kernel takes a moment to be done with a socket before. */
         for (int j = 0; j < N_BUSY && error == -EBUSY; j++) {
             if (j) {
                 nanosleep(&(struct timespec) { .tv_nsec = BUSY_NS }, NULL);
             }
-            error = xsk_open(netdev, i, mode, &afxdp->xsks[i]);
+            error = xsk_open(netdev, i, mode, afxdp->xdp, &afxdp->xsks[i]);
         }
-        if (error) {
-            VLOG_DBG("%s: no AF_XDP in mode %s (%s)", netdev_get_name(netdev),
-                     dp_xdp_mode_name(mode), ovs_strerror(-error));
-            close_xsks(afxdp);
-            return error;
-        }
-        afxdp->n_xsks++;
+        afxdp->n_xsks += !error;
+    }
+    if (error) {
+        VLOG_DBG("%s: no AF_XDP in mode %s (%s)", netdev_get_name(netdev),
+                 dp_xdp_mode_name(mode), ovs_strerror(-error));
+        close_xsks(afxdp);
+        return error;
     }
     afxdp->mode = mode;
     return 0;
@@ -250,7 +257,6 @@ afxdp_open(struct dp_port *port)
 
     dp_xdp_recover();
     afxdp->xsks = xcalloc(netdev_n_rxq(port->netdev), sizeof *afxdp->xsks);
-    afxdp->ifindex = netdev_get_ifindex(port->netdev);
     for (int mode = any ? 0 : wanted;
          error && mode < (any ? DP_N_XDP_MODES : wanted + 1); mode++) {
         error = open_xsks(afxdp, port->netdev, mode);
@@ -263,7 +269,6 @@ afxdp_open(struct dp_port *port)
         free(afxdp);
         return error;
     }
-    dp_xdp_note(afxdp->ifindex);
     dp_netdev_afxdp_set_mode_in_use(port->netdev, afxdp->mode);
     port->kind = afxdp;
     return 0;
@@ -275,7 +280,6 @@ afxdp_close(struct dp_port *port)
     struct afxdp_port *afxdp = port->kind;
 
     close_xsks(afxdp);
-    dp_xdp_forget(afxdp->ifindex);
     dp_netdev_afxdp_set_mode_in_use(port->netdev, DP_N_XDP_MODES);
     free(afxdp->xsks);
     free(afxdp);

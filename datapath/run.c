@@ -258,7 +258,7 @@ run_finish(struct dp_ctx *ctx)
 static enum dp_drop_reason
 obstacle(const struct dp_bridge *bridge, const struct vm_prog *parse)
 {
-    return (!bridge->conf.forwarding ? DP_DROP_NOT_FORWARDING
+    return (!DP_CONF_GET(bridge->conf.forwarding) ? DP_DROP_NOT_FORWARDING
             : !parse ? DP_DROP_NO_PROGRAM : DP_DROP_NONE);
 }
 

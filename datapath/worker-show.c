@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Commands that show what workers do: worker/show and worker/reset, and Open
- * vSwitch's dpif-netdev/pmd-* in the form that its tools and people parse. */
+/* Commands that show what workers do: worker/show, worker/reset and
+ * worker/totals, and Open vSwitch's dpif-netdev/pmd-* in the form that its
+ * tools and people parse. */
 
 #include "datapath/workers.h"
 
@@ -238,6 +239,32 @@ reset(struct unixctl_conn *conn, int argc OVS_UNUSED,
     unixctl_command_reply(conn, NULL);
 }
 
+/* worker/totals: what became of all packets.  Numbers of packets that are on
+ * their way while they are read may be one too many or too few. */
+static void
+totals(struct unixctl_conn *conn, int argc OVS_UNUSED,
+       const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    const struct dp *dp;
+
+    LIST_FOR_EACH (dp, node, &dp_all) {
+        struct dp_totals t;
+
+        dp_get_totals(dp, &t);
+        ds_put_format(&ds, "received: %"PRIu64"\nforwarded: %"PRIu64"\n"
+                      "dropped: %"PRIu64"\nto the main thread: %"PRIu64"\n"
+                      "in rings: %"PRIu64"\nrings full: %"PRIu64"\n"
+                      "buffers: %"PRIu64"\nunaccounted: %"PRId64"\n",
+                      t.received, t.forwarded, t.dropped, t.to_main,
+                      t.in_flight, t.upcalls_lost, t.buffers,
+                      (int64_t) (t.received - t.forwarded - t.dropped
+                                 - t.to_main - t.in_flight));
+    }
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+}
+
 /* dpif-netdev/pmd-*. */
 
 /* Workers that run anywhere are shown on core 0 of node 0. */
@@ -370,6 +397,7 @@ dp_workers_commands_init(void)
     } commands[] = {
         { "worker/show", "", 0, show },
         { "worker/reset", "", 0, reset },
+        { "worker/totals", "", 0, totals },
         { "dpif-netdev/pmd-stats-show", "[-pmd core] [dp]", 3,
           pmd_stats_show },
         { "dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 3, reset },

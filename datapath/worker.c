@@ -384,7 +384,7 @@ dp_worker_start(struct dp_worker *worker, int core)
     worker->core = core;
     worker->running = true;
     atomic_store(&worker->exit, false);
-    worker->thread = ovs_thread_create("bvs-worker", worker_main, worker);
+    worker->thread = ovs_thread_create("pmd-bvs", worker_main, worker);
 }
 
 void

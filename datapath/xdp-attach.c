@@ -2,9 +2,11 @@
 
 #include "datapath/xdp-attach.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,13 @@ VLOG_DEFINE_THIS_MODULE(dp_xdp);
 
 /* How libxdp calls the program. */
 static const char *const names[] = { "xsk_def_prog", "xsk_def_xdp_prog" };
+
+struct dp_xdp {
+    struct xdp_program *prog;
+    int ifindex;
+    enum xdp_attach_mode mode;
+    int map_fd; /* The program's. */
+};
 
 /* What is attached now: the journal's lines. */
 struct entry {
@@ -59,10 +68,24 @@ write_journal(void)
     free(name);
 }
 
-/* The program on 'ifindex' that 'fits'; the caller closes '*mpp'. */
+static bool
+is_ours(const struct xdp_program *prog, uint32_t id)
+{
+    const char *name = xdp_program__name(prog);
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        /* The kernel keeps 15 characters. */
+        if (name && !strncmp(name, names[i], 15)) {
+            return xdp_program__id(prog) == id;
+        }
+    }
+    return false;
+}
+
+/* The program 'id' on 'ifindex' if it is one of ours; the caller closes
+ * '*mpp'. */
 static struct xdp_program *
-find(int ifindex, bool (*fits)(const struct xdp_program *, uint32_t),
-     uint32_t id, struct xdp_multiprog **mpp)
+find(int ifindex, uint32_t id, struct xdp_multiprog **mpp)
 {
     struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
     struct xdp_program *prog = NULL;
@@ -74,41 +97,21 @@ find(int ifindex, bool (*fits)(const struct xdp_program *, uint32_t),
     *mpp = mp;
     if (xdp_multiprog__is_legacy(mp)) {
         prog = xdp_multiprog__main_prog(mp);
-        return prog && fits(prog, id) ? prog : NULL;
+        return prog && is_ours(prog, id) ? prog : NULL;
     }
     while ((prog = xdp_multiprog__next_prog(prog, mp))) {
-        if (fits(prog, id)) {
+        if (is_ours(prog, id)) {
             return prog;
         }
     }
     return NULL;
 }
 
-static bool
-has_name(const struct xdp_program *prog, uint32_t id OVS_UNUSED)
-{
-    const char *name = xdp_program__name(prog);
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        /* The kernel keeps 15 characters. */
-        if (name && !strncmp(name, names[i], 15)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-has_id(const struct xdp_program *prog, uint32_t id)
-{
-    return xdp_program__id(prog) == id && has_name(prog, id);
-}
-
 static void
-detach(int ifindex, uint32_t id)
+recover(int ifindex, uint32_t id)
 {
     struct xdp_multiprog *mp;
-    struct xdp_program *prog = find(ifindex, has_id, id, &mp);
+    struct xdp_program *prog = find(ifindex, id, &mp);
 
     if (prog) {
         int error = xdp_program__detach(prog, ifindex,
@@ -139,7 +142,7 @@ dp_xdp_recover(void)
             int ifindex;
 
             while (fscanf(file, "%d %"SCNu32, &ifindex, &id) == 2) {
-                detach(ifindex, id);
+                recover(ifindex, id);
             }
             fclose(file);
             unlink(name);
@@ -149,31 +152,22 @@ dp_xdp_recover(void)
     }
 }
 
-void
-dp_xdp_note(int ifindex)
+static void
+note(int ifindex, uint32_t id)
 {
-    struct xdp_multiprog *mp;
-    struct xdp_program *prog = find(ifindex, has_name, 0, &mp);
-
-    if (prog) {
-        if (n_entries >= allocated_entries) {
-            entries = x2nrealloc(entries, &allocated_entries,
-                                 sizeof *entries);
-        }
-        entries[n_entries].ifindex = ifindex;
-        entries[n_entries++].id = xdp_program__id(prog);
-        write_journal();
+    if (n_entries >= allocated_entries) {
+        entries = x2nrealloc(entries, &allocated_entries, sizeof *entries);
     }
-    if (mp) {
-        xdp_multiprog__close(mp);
-    }
+    entries[n_entries].ifindex = ifindex;
+    entries[n_entries++].id = id;
+    write_journal();
 }
 
-void
-dp_xdp_forget(int ifindex)
+static void
+forget(int ifindex, uint32_t id)
 {
     for (size_t i = 0; i < n_entries; i++) {
-        if (entries[i].ifindex == ifindex) {
+        if (entries[i].ifindex == ifindex && entries[i].id == id) {
             entries[i] = entries[--n_entries];
             write_journal();
             break;
@@ -184,4 +178,66 @@ dp_xdp_forget(int ifindex)
         entries = NULL;
         allocated_entries = 0;
     }
+}
+
+int
+dp_xdp_attach(int ifindex, bool generic, struct dp_xdp **xdpp)
+{
+    struct dp_xdp *xdp;
+    struct xdp_program *prog;
+    int error;
+
+    prog = xdp_program__find_file("xsk_def_xdp_prog.o", NULL, NULL);
+    error = libxdp_get_error(prog);
+    if (error) {
+        VLOG_WARN("xsk_def_xdp_prog.o, which comes with libxdp, cannot be "
+                  "opened (%s)",
+                  ovs_strerror(-error));
+        return error;
+    }
+    xdp = xzalloc(sizeof *xdp);
+    xdp->prog = prog;
+    xdp->ifindex = ifindex;
+    xdp->mode = generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
+    error = xdp_program__attach(prog, ifindex, xdp->mode, 0);
+    if (error) {
+        xdp_program__close(prog);
+        free(xdp);
+        return error == -EEXIST ? -EBUSY : error;
+    }
+    xdp->map_fd = bpf_object__find_map_fd_by_name(xdp_program__bpf_obj(prog),
+                                                  "xsks_map");
+    note(ifindex, xdp_program__id(prog));
+    *xdpp = xdp;
+    return 0;
+}
+
+int
+dp_xdp_map_fd(const struct dp_xdp *xdp)
+{
+    return xdp->map_fd;
+}
+
+void
+dp_xdp_detach(struct dp_xdp *xdp)
+{
+    uint32_t flags, attached = 0, id;
+
+    if (!xdp) {
+        return;
+    }
+    id = xdp_program__id(xdp->prog);
+    flags = (xdp->mode == XDP_MODE_SKB ? XDP_FLAGS_SKB_MODE
+                                       : XDP_FLAGS_DRV_MODE);
+    if (!bpf_xdp_query_id(xdp->ifindex, flags, &attached) && attached) {
+        if (attached == id) {
+            /* Alone.  libxdp's function for that forgets to close a file. */
+            bpf_xdp_detach(xdp->ifindex, flags, NULL);
+        } else {
+            xdp_program__detach(xdp->prog, xdp->ifindex, xdp->mode, 0);
+        }
+    }
+    forget(xdp->ifindex, id);
+    xdp_program__close(xdp->prog);
+    free(xdp);
 }

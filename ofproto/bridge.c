@@ -180,11 +180,12 @@ of_bridge_sync(struct of_bridge *bridge)
     struct ofproto *ofproto = &bridge->dpif.up;
     struct dp_bridge_conf *conf = dp_bridge_conf(bridge->dpb);
 
-    conf->packet_in_on_miss
-        = connmgr_wants_packet_in_on_miss(ofproto->connmgr);
-    conf->forwarding = !ofproto_get_flow_restore_wait();
+    DP_CONF_SET(conf->packet_in_on_miss,
+                connmgr_wants_packet_in_on_miss(ofproto->connmgr));
+    DP_CONF_SET(conf->forwarding, !ofproto_get_flow_restore_wait());
     for (int i = 0; i < ofproto->n_tables; i++) {
-        conf->table_miss[i] = ofproto_table_get_miss_config(ofproto, i);
+        DP_CONF_SET(conf->table_miss[i],
+                    ofproto_table_get_miss_config(ofproto, i));
     }
 }
 
@@ -200,7 +201,7 @@ of_set_frag_handling(struct ofproto *ofproto,
     if (frag_handling == OFPUTIL_FRAG_DROP) {
         of_pipeline_set_min_parse(bridge->pipeline, OF_PARSE_L3);
     }
-    dp_bridge_conf(bridge->dpb)->frag_handling = frag_handling;
+    DP_CONF_SET(dp_bridge_conf(bridge->dpb)->frag_handling, frag_handling);
     return true;
 }
 

@@ -169,8 +169,8 @@ static bool
 drops_fragment(const struct dp_ctx *ctx, struct flow *flow)
 {
     if (flow->nw_frag & FLOW_NW_FRAG_ANY
-        && ctx->conf->frag_handling != OFPUTIL_FRAG_NX_MATCH) {
-        if (ctx->conf->frag_handling != OFPUTIL_FRAG_NORMAL) {
+        && DP_CONF_GET(ctx->conf->frag_handling) != OFPUTIL_FRAG_NX_MATCH) {
+        if (DP_CONF_GET(ctx->conf->frag_handling) != OFPUTIL_FRAG_NORMAL) {
             return true;
         }
         flow->tp_src = flow->tp_dst = htons(0);

@@ -27,6 +27,7 @@ build libxdp-dev           AF_XDP ports
 build libbpf-dev           programs in ELF files
 build libelf-dev           programs in ELF files
 build libpcap-dev          pcap ports and bvs-replay
+build zlib1g-dev           compressed captures
 build libnuma-dev          memory near a port
 build libssl-dev           TLS to controllers and databases
 build libunbound-dev       names of controllers

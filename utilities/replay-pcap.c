@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "datapath/pcap-file.h"
 #include "util.h"
-
-enum { SNAPLEN = 262144 };
 
 struct replay_reader {
     char *file;
@@ -21,36 +21,19 @@ struct replay_reader {
 
 struct replay_writer {
     char *file;
-    pcap_t *pcap;
-    pcap_dumper_t *dumper;
+    struct dp_pcap_writer *to;
 };
 
 char *
 replay_reader_open(const char *file, struct replay_reader **readerp)
 {
-    char why[PCAP_ERRBUF_SIZE];
     struct replay_reader *reader;
-    FILE *stream;
-    pcap_t *pcap;
     char *error;
+    pcap_t *pcap;
 
     *readerp = NULL;
-    stream = fopen(file, "rb");
-    if (!stream) {
-        return xasprintf("%s: cannot be opened (%s)", file,
-                         ovs_strerror(errno));
-    }
-    pcap = pcap_fopen_offline(stream, why);
+    pcap = dp_pcap_open(file, &error);
     if (!pcap) {
-        fclose(stream);
-        return xasprintf("%s: not a pcap file (%s)", file, why);
-    }
-    if (pcap_datalink(pcap) != DLT_EN10MB) {
-        const char *name = pcap_datalink_val_to_name(pcap_datalink(pcap));
-
-        error = xasprintf("%s: packets of link type %s, expected Ethernet",
-                          file, name ? name : "unknown");
-        pcap_close(pcap);
         return error;
     }
 
@@ -94,8 +77,7 @@ replay_reader_next(struct replay_reader *reader)
         reader->n_packets++;
         reader->packet.data = data;
         reader->packet.size = header->caplen;
-        reader->packet.usec = (header->ts.tv_sec * INT64_C(1000000)
-                               + header->ts.tv_usec);
+        reader->packet.usec = dp_pcap_ns(header) / 1000;
         return NULL;
     }
     reader->at_end = true;
@@ -106,18 +88,24 @@ replay_reader_next(struct replay_reader *reader)
                      reader->n_packets, pcap_geterr(reader->pcap));
 }
 
+static bool
+ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && !strcmp(s + n - m, end);
+}
+
 char *
 replay_writer_open(const char *file, struct replay_writer **writerp)
 {
     struct replay_writer *writer = xzalloc(sizeof *writer);
+    char *error;
 
-    writer->pcap = pcap_open_dead(DLT_EN10MB, SNAPLEN);
-    writer->dumper = pcap_dump_open(writer->pcap, file);
-    if (!writer->dumper) {
-        char *error = xasprintf("%s: cannot be written (%s)", file,
-                                ovs_strerror(errno));
-
-        pcap_close(writer->pcap);
+    writer->to = dp_pcap_create(
+        file, (ends_with(file, ".pcapng") ? DP_PCAP_NG : DP_PCAP_MICRO),
+        DP_PCAP_MAX_SNAPLEN, &error);
+    if (!writer->to) {
         free(writer);
         *writerp = NULL;
         return error;
@@ -131,14 +119,7 @@ void
 replay_writer_write(struct replay_writer *writer,
                     const struct replay_packet *packet)
 {
-    struct pcap_pkthdr header = {
-        .ts = { .tv_sec = packet->usec / 1000000,
-                .tv_usec = packet->usec % 1000000 },
-        .caplen = packet->size,
-        .len = packet->size,
-    };
-
-    pcap_dump((unsigned char *) writer->dumper, &header, packet->data);
+    dp_pcap_write(writer->to, packet->usec * 1000, packet->data, packet->size);
 }
 
 char *
@@ -147,13 +128,13 @@ replay_writer_close(struct replay_writer *writer)
     char *error = NULL;
 
     if (writer) {
-        if (pcap_dump_flush(writer->dumper)
-            || ferror(pcap_dump_file(writer->dumper))) {
+        int retval = dp_pcap_flush(writer->to);
+
+        if (retval) {
             error = xasprintf("%s: could not be written (%s)", writer->file,
-                              ovs_strerror(errno));
+                              ovs_strerror(-retval));
         }
-        pcap_dump_close(writer->dumper);
-        pcap_close(writer->pcap);
+        dp_pcap_close(writer->to);
         free(writer->file);
         free(writer);
     }

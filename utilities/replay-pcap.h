@@ -5,9 +5,11 @@
 
 /* Capture files of bvs-replay.
  *
- * Readers take pcap and pcapng files of Ethernet, writers make pcap files
- * with microseconds.  Functions that can fail return NULL, or a sentence that
- * names the file and that the caller frees. */
+ * Readers take what datapath/pcap-file.h does; writers make pcap files with
+ * microseconds, or pcapng if the file's name ends so.  Functions that can
+ * fail return NULL, or a sentence that names the file and that the caller
+ * frees.
+ */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -98,6 +98,14 @@ bvs-replay --flows flows.txt --in 1=in.pcap --out 2=out.pcap \
 check same [ $? = 0 ]
 # But for the file's header, which says how long packets may be.
 check out-is-the-input cmp -i 24 out.pcap in.pcap
+gzip -c in.pcap >in.pcap.gz
+bvs-replay --flows flows.txt --in 1=in.pcap.gz --out 2=out.pcapng \
+    --expect 2=in.pcap >out 2>err
+check compressed [ $? = 0 ]
+check pcapng-out [ "$(head -c 4 out.pcapng | od -An -tx1)" = " 0a 0d 0d 0a" ]
+bvs-replay --flows flows.txt --in 1=out.pcapng --out 2=again.pcap \
+    --expect 2=in.pcap >out 2>err
+check pcapng-in cmp -i 24 again.pcap in.pcap
 bvs-replay --flows flows.txt --in 1=in.pcap --expect 2=good.pcap >out 2>err
 check differs-status [ $? = 1 ]
 check differs-packet grep -q '^port 2: packet 1 is not packet 1 of good' out

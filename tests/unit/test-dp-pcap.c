@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <cmocka.h>
+#include "datapath/pcap-file.h"
 #include "dp-packet.h"
 #include "netdev.h"
 #include "ovs-rcu.h"
@@ -123,7 +125,7 @@ test_errors(void **state)
     fclose(f);
     expect_error(missing, "max", "missing");
     expect_error(missing, "max", "No such file");
-    expect_error(garbage, "max", "garbage: unknown file format");
+    expect_error(garbage, "max", "garbage: not a pcap file");
     expect_error(cut, "max", "cut: packet 3: truncated");
     expect_error(good, "fast", "'fast' is neither 'real' nor 'max'");
 
@@ -139,6 +141,16 @@ test_errors(void **state)
     assert_int_equal(configure(netdev, &error, "rx_pcap", good, "lop", "true",
                                NULL), EINVAL);
     assert_non_null(strstr(error, "lop: no such option"));
+    free(error);
+    assert_int_equal(configure(netdev, &error, "tx_pcap", missing, "tx_format",
+                               "csv", NULL),
+                     EINVAL);
+    assert_non_null(strstr(error, "tx_format: 'csv' is neither"));
+    free(error);
+    assert_int_equal(
+        configure(netdev, &error, "tx_pcap", missing, "snaplen", "0", NULL),
+        EINVAL);
+    assert_non_null(strstr(error, "snaplen: '0' is not a number"));
     free(error);
     netdev_close(netdev);
     free(missing);
@@ -319,6 +331,141 @@ test_write(void **state)
     free(copy);
 }
 
+/* Compresses file 'name' into 'name'.gz, without its last 'cut' bytes. */
+static char *
+compress_file(const char *name, size_t cut)
+{
+    char *path = xasprintf("%s.gz", name);
+    FILE *from = fopen(name, "rb");
+    gzFile to = gzopen(path, "wb");
+    struct stat st;
+    int c;
+
+    while ((c = getc(from)) != EOF) {
+        gzputc(to, c);
+    }
+    fclose(from);
+    gzclose(to);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - cut), 0);
+    return path;
+}
+
+static void
+test_compressed(void **state)
+{
+    char *path = write_capture("z", 0xa1b23c4d, false, 100, 0);
+    char *compressed = compress_file(path, 0);
+    struct bridge b;
+    char *error;
+
+    bridge_init(&b);
+    assert_int_equal(
+        configure(b.in, &error, "rx_pcap", compressed, "rate", "max", NULL),
+        0);
+    fx_run(&b.fx);
+    check_packets(b.out, 100);
+    unlink(compressed);
+    free(compressed);
+    compressed = compress_file(path, 30);
+    expect_error(compressed, "max", "z.gz: packet ");
+    bridge_uninit(&b);
+    unlink(compressed);
+    unlink(path);
+    free(compressed);
+    free(path);
+}
+
+/* Each form keeps bytes and time stamps, as far as it has digits, and what it
+ * cuts it says. */
+static void
+test_forms(void **state)
+{
+    static const int64_t ns = INT64_C(1234567890123456789);
+    uint8_t data[100];
+
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = i;
+    }
+    for (int form = 0; form < DP_N_PCAP_FORMS; form++) {
+        char *path = in_dir("form"), *error = NULL;
+        struct dp_pcap_writer *writer;
+        struct pcap_pkthdr *header;
+        const u_char *bytes;
+        pcap_t *pcap;
+
+        writer = dp_pcap_create(path, form, 91, &error);
+        assert_non_null(writer);
+        for (size_t size = 14; size <= sizeof data; size++) {
+            dp_pcap_write(writer, ns + size, data, size);
+        }
+        assert_int_equal(dp_pcap_flush(writer), 0);
+        dp_pcap_close(writer);
+
+        pcap = dp_pcap_open(path, &error);
+        if (!pcap) {
+            fail_msg("%s: %s", dp_pcap_form_name(form), error);
+        }
+        for (size_t size = 14; size <= sizeof data; size++) {
+            int64_t want = ns + size;
+
+            assert_int_equal(pcap_next_ex(pcap, &header, &bytes), 1);
+            assert_int_equal(header->len, size);
+            assert_int_equal(header->caplen, MIN(size, 91));
+            assert_memory_equal(bytes, data, header->caplen);
+            if (form == DP_PCAP_MICRO) {
+                want -= want % 1000;
+            }
+            assert_true(dp_pcap_ns(header) == want);
+        }
+        assert_int_equal(pcap_next_ex(pcap, &header, &bytes),
+                         PCAP_ERROR_BREAK);
+        pcap_close(pcap);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* A port that writes pcapng, 40 bytes of a packet. */
+static void
+test_write_pcapng(void **state)
+{
+    char *path = write_capture("source", 0xa1b2c3d4, false, 40, 0);
+    char *copy = in_dir("copy");
+    struct netdev *writer;
+    struct dp_port *port;
+    struct pcap_pkthdr *header;
+    const u_char *bytes;
+    struct bridge b;
+    char *error;
+    pcap_t *pcap;
+
+    bridge_init(&b);
+    assert_int_equal(netdev_open("writer", "pcap", &writer), 0);
+    assert_int_equal(configure(writer, &error, "tx_pcap", copy, "tx_format",
+                               "pcapng", "snaplen", "40", NULL),
+                     0);
+    dp_port_del(dp_port_lookup(b.fx.bridge, 2));
+    assert_int_equal(dp_port_add(b.fx.bridge, writer, 2, &port), 0);
+    assert_int_equal(
+        configure(b.in, &error, "rx_pcap", path, "rate", "max", NULL), 0);
+    fx_run(&b.fx);
+    pcap = dp_pcap_open(copy, &error);
+    assert_non_null(pcap);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(pcap_next_ex(pcap, &header, &bytes), 1);
+        assert_int_equal(header->caplen, 40);
+        assert_int_equal(header->len, 60);
+        assert_int_equal(bytes[0], i);
+    }
+    assert_int_equal(pcap_next_ex(pcap, &header, &bytes), PCAP_ERROR_BREAK);
+    pcap_close(pcap);
+    netdev_close(writer);
+    bridge_uninit(&b);
+    free(path);
+    free(copy);
+}
+
 static int
 set_up(void **state)
 {
@@ -355,6 +502,9 @@ main(void)
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_real_time),
         cmocka_unit_test(test_write),
+        cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_write_pcapng),
     };
 
     return cmocka_run_group_tests_name("dp-pcap", tests, set_up, tear_down);
