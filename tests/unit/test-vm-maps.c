@@ -758,14 +758,14 @@ test_vtuples(void **state)
     drop(map);
 }
 
-/* What its lookups find: test-of-plans.c. */
+/* Kinds over a vtuples map.  What lookups find: test-of-plans.c. */
 static void
-test_vlpm(void **state)
+check_over_tuples(enum vm_map_kind kind, uint32_t max_entries)
 {
     struct vm_map *tuples = NEW(vtuples, 8, 8, 0), *map;
     struct vm_map_attr attr = {
-        .kind = VM_MAP_vlpm, .key_size = 8, .value_size = 8,
-        .max_entries = 10, .name = "x",
+        .kind = kind, .key_size = 8, .value_size = 8,
+        .max_entries = max_entries, .name = "x",
     };
     struct vm_err err;
 
@@ -773,10 +773,23 @@ test_vlpm(void **state)
     attr.inner = tuples;
     assert_int_equal(vm_map_create(&attr, &map, &err), 0);
     assert_int_equal(vm_map_count(map), 0);
+    assert_true(vm_map_memory(map) > 0);
     drop(map);
     attr.key_size = 16;
     assert_int_equal(vm_map_create(&attr, &map, &err), -EINVAL);
     drop(tuples);
+}
+
+static void
+test_vlpm(void **state)
+{
+    check_over_tuples(VM_MAP_vlpm, 10);
+}
+
+static void
+test_vmerge(void **state)
+{
+    check_over_tuples(VM_MAP_vmerge, 0);
 }
 
 static void
