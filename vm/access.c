@@ -448,7 +448,7 @@ note_result(struct vm_access *a, const struct vm_helper *helper,
             region.is_map = true;
         } else {
             region.size = map ? map->value_size : 0;
-            region.read_only = map && map->flags & VM_MF_RDONLY_PROG;
+            region.read_only = map && vm_map_is_constant(map);
         }
     } else {
         for (int i = 0; i < 5; i++) {

@@ -60,7 +60,7 @@ enum vm_map_kind {
 #define VM_MAP_CAP_VSTEPS    0x1000u /* Versioned lookup in steps. */
 
 /* Flags of an update (Linux's BPF_ANY ...). */
-enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2 };
+enum { VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2, VM_LOCK = 4 };
 
 /* Flags of a map (Linux's BPF_F_*). */
 #define VM_MF_NO_PREALLOC   0x0001u
@@ -159,6 +159,15 @@ struct vm_map {
     struct vm_map *inner;       /* Map of maps: owned reference. */
     char name[32];
 };
+
+/* Programs write neither these maps nor their values: what a map for
+ * redirects leads to is the owner's to say, as in Linux. */
+static inline bool
+vm_map_is_constant(const struct vm_map *map)
+{
+    return map->flags & VM_MF_RDONLY_PROG
+           || map->ops->caps & VM_MAP_CAP_REDIRECT;
+}
 
 /* Operations of all kinds. */
 #define VM_MAP(ID, NUMBER)                                        \

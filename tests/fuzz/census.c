@@ -105,8 +105,9 @@ census_print(struct fuzz_world *const worlds[], uint64_t wanted)
 
 bool
 summary_print(const struct summary *s, struct fuzz_world *const worlds[],
-              uint64_t least)
+              bool census)
 {
+    uint64_t least = census && s->programs >= ENOUGH ? s->programs / 1000 : 0;
     uint64_t accepted = 0;
     bool good = true;
 

@@ -14,11 +14,11 @@ struct summary {
 
 void summary_add(struct summary *, const struct outcome *);
 
-/* Prints what was met.  With 'programs' enough, returns false if fewer than
- * 30% were accepted, if the median run has fewer than 40 instructions, or
- * if a row of instructions, helpers or maps was met less than 'least'
- * times. */
+/* Prints what was met.  Of enough programs, returns false if fewer than 30%
+ * were accepted, if the median run has fewer than 40 instructions or, with
+ * 'census', if a row of instructions, helpers or maps was met less than once
+ * in 1000 programs. */
 bool summary_print(const struct summary *, struct fuzz_world *const[],
-                   uint64_t least);
+                   bool census);
 
 #endif /* tests/fuzz/census.h */

@@ -5,14 +5,17 @@
  * (tests/fuzz/states.h) and do the same on every engine (tests/fuzz/try.h).
  *
  *   fuzz [--seed=N] [--count=N | --secs=N] [--kind=xdp|bvs] [--inputs=N]
- *        [--census=N] [--keep-going] [--one] [--no-shrink]
+ *        [--census] [--keep-going] [--one] [--no-shrink] [--kernel]
  *
  * Program number i of seed s is the same everywhere; --seed=S --count=1
- * repeats the one that a failure names.  --census=N fails if an instruction,
- * a helper or a map was met less than N times.  --one prints a program. */
+ * repeats the one that a failure names.  --census fails if an instruction, a
+ * helper or a map was met less than once in 1000 programs.  --one prints a
+ * program.
+ * --kernel compares with Linux instead (tests/fuzz/kernel.h).  SIGINT and SIGTERM end the run as if --count was reached. */
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +23,23 @@
 
 #include "jit/jit.h"
 #include "tests/fuzz/census.h"
+#include "tests/fuzz/kernel.h"
 #include "vm/map.h"
 
 struct options {
-    uint64_t seed, count, least;
+    uint64_t seed, count;
     uint32_t secs, inputs;
     int kind;                   /* -1: both. */
-    bool keep_going, one, no_shrink;
+    bool keep_going, one, no_shrink, kernel, census;
 };
+
+static volatile sig_atomic_t stopped;
+
+static void
+stop(int signal)
+{
+    stopped = 1;
+}
 
 static double
 now(void)
@@ -47,10 +59,11 @@ parse(int argc, char **argv, struct options *o)
         { "secs", required_argument, NULL, 't' },
         { "kind", required_argument, NULL, 'k' },
         { "inputs", required_argument, NULL, 'i' },
-        { "census", required_argument, NULL, 'n' },
+        { "census", no_argument, NULL, 'n' },
         { "keep-going", no_argument, NULL, 'g' },
         { "one", no_argument, NULL, '1' },
         { "no-shrink", no_argument, NULL, 'S' },
+        { "kernel", no_argument, NULL, 'K' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -73,10 +86,14 @@ parse(int argc, char **argv, struct options *o)
             o->inputs = strtoul(optarg, NULL, 0);
             break;
         case 'n':
-            o->least = strtoull(optarg, NULL, 0);
+            o->census = true;
             break;
         case 'g':
             o->keep_going = true;
+            break;
+        case 'K':
+            o->kernel = true;
+            o->kind = FUZZ_XDP;
             break;
         case 'S':
             o->no_shrink = true;
@@ -92,16 +109,16 @@ parse(int argc, char **argv, struct options *o)
 
 static void
 report(struct fuzz_world *w, struct fuzz_program *p, uint64_t seed,
-       struct outcome *o, bool shrink)
+       struct outcome *o, const struct options *opts)
 {
     printf("%s: program of --seed=%"PRIu64" --count=1 (type %s), input "
            "%"PRIu64": %s\n", verdict_name(o->verdict), seed, w->type.name,
            o->input, o->why);
     fflush(stdout);
-    if (!shrink) {
+    if (opts->no_shrink) {
         return;
     }
-    fuzz_shrink(w, p, seed, 1, o);
+    fuzz_shrink(w, p, opts->kernel ? kernel_try : fuzz_try, o);
     printf("the smallest that fails so: %s\n", o->why);
     fuzz_print(w, p);
     fflush(stdout);
@@ -118,16 +135,17 @@ one(const struct options *opts, struct fuzz_world *worlds[], uint64_t seed,
     static struct fuzz_program p;
     struct outcome o;
 
-    fuzz_gen(&p, w, rng_next(&rng), 0);
-    fuzz_try(w, &p, seed, opts->inputs, &o);
+    fuzz_gen(&p, w, rng_next(&rng), opts->kernel ? FUZZ_GEN_KERNEL : 0);
+    (opts->kernel ? kernel_try : fuzz_try)(w, &p, seed, opts->inputs, &o);
     summary_add(sum, &o);
     if (opts->one) {
         fuzz_print(w, &p);
         printf("%s: %s\n", verdict_name(o.verdict), o.why);
         return true;
     }
-    if (verdict_is_failure(o.verdict)) {
-        report(w, &p, seed, &o, !opts->no_shrink);
+    if (opts->kernel ? kernel_note(&o, seed)
+                     : verdict_is_failure(o.verdict)) {
+        report(w, &p, seed, &o, opts);
         return opts->keep_going;
     }
     return true;
@@ -150,16 +168,24 @@ main(int argc, char **argv)
     for (int i = 0; i < FUZZ_N_KINDS; i++) {
         worlds[i] = fuzz_world_create(i, jit_backend());
     }
-    for (uint64_t i = 0; good && (opts.secs ? now() - start < opts.secs
-                                  : i < opts.count); i++) {
+    if (opts.kernel && !kernel_open(worlds[FUZZ_XDP])) {
+        perror("bpf()");
+        return 77;
+    }
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    for (uint64_t i = 0; good && !stopped
+                         && (opts.secs ? now() - start < opts.secs
+                             : i < opts.count); i++) {
         good = one(&opts, worlds, opts.seed + i, &sum);
     }
     if (!opts.one) {
-        good = summary_print(&sum, worlds, opts.least) && good;
+        good = (opts.kernel ? kernel_print()
+                : summary_print(&sum, worlds, opts.census)) && good;
         printf("seeds %"PRIu64" to %"PRIu64", %.1f s\n", opts.seed,
                opts.seed + sum.programs - 1, now() - start);
     }
-    for (int v = V_FAULT; v < V_N_VERDICTS; v++) {
+    for (int v = V_FAULT; !opts.kernel && v < V_N_VERDICTS; v++) {
         good = good && !sum.verdicts[v];
     }
     for (int i = 0; i < FUZZ_N_KINDS; i++) {

@@ -78,8 +78,43 @@ number_jump(struct gen *g)
 {
     enum vm_insn_id id = gen_cond(g, false);
     int a = gen_num(g), b = gen_num(g);
+    int32_t imm = rng_number(&g->rng);
 
-    return gen_jump(g, id, a, b, rng_number(&g->rng));
+    /* Signs and single bits have instructions of their own. */
+    switch (rng_below(&g->rng, 8)) {
+    case 0:
+        imm = 0;
+        break;
+    case 1:
+        imm = (int32_t) (UINT32_C(1) << rng_below(&g->rng, 32));
+        break;
+    }
+    /* Linux does not know that a number equals itself. */
+    for (int i = 0; g->options & FUZZ_GEN_KERNEL && a == b && i < 10; i++) {
+        b = gen_num(g);
+    }
+    return gen_jump(g, id, a, b, imm);
+}
+
+/* `if (...) dst = x': a jump over one move. */
+void
+gen_choice(struct gen *g)
+{
+    static const enum vm_insn_id moves[] = { VM_I_MOV64_RR, VM_I_MOV64_RI,
+                                             VM_I_MOV32_RI, VM_I_MOV32_RR };
+    int dst = gen_num(g), src = gen_num(g);
+    uint32_t jump;
+
+    if (g->pinned & 1u << dst || dst == VM_FP
+        || g->s.regs[dst].type != G_NUM || g->s.regs[src].type != G_NUM) {
+        return;
+    }
+    jump = number_jump(g);
+    gen_insn(g, moves[rng_below(&g->rng, 4)], dst, src, rng_number(&g->rng));
+    gen_land(g, jump);
+    if (g->s.regs[dst].type == G_NUM) {
+        gen_set_num(g, dst, UINT64_MAX);
+    }
 }
 
 /* A number, and either a copy of it or another one: what is learnt of the

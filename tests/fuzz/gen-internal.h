@@ -111,6 +111,7 @@ enum vm_insn_id gen_cond(struct gen *, bool wide_only);
 void gen_merge(struct gstate *, const struct gstate *);
 void gen_if(struct gen *);
 void gen_twins(struct gen *);
+void gen_choice(struct gen *);
 void gen_loop(struct gen *);
 void gen_goto(struct gen *);
 void gen_out(struct gen *);

@@ -50,7 +50,10 @@ find_place(struct gen *g, bool write, struct place *place)
             int off = rng_below(&g->rng, reg->room);
 
             *place = (struct place) { r, off, reg->room - off, false };
-            if (reg->back > 0 && !rng_below(&g->rng, 4)) {
+            if (g->options & FUZZ_GEN_KERNEL) {
+                place->off = off &= -8;
+                place->room = reg->room - off;
+            } else if (reg->back > 0 && !rng_below(&g->rng, 4)) {
                 place->off = -(int) rng_below(&g->rng, reg->back);
                 place->room = reg->room - place->off;
             }
@@ -85,8 +88,9 @@ load_ctx(struct gen *g)
         return;
     }
     m = &type->members[rng_below(&g->rng, type->n_members)];
-    if (m->kind == VM_CTX_HIDDEN && !gen_careless(g)) {
-        return;
+    if ((m->kind == VM_CTX_HIDDEN && !gen_careless(g))
+        || (g->options & FUZZ_GEN_KERNEL && m->off == 20)) {
+        return;                 /* Linux: egress_ifindex only after devmaps. */
     }
     size = m->size;
     off = m->off;
@@ -183,6 +187,29 @@ gen_store(struct gen *g)
     }
 }
 
+/* What a compare and exchange compares with: sometimes what is there, and
+ * then sometimes with something in the upper half. */
+static void
+gen_comparand(struct gen *g, const struct place *place, int size)
+{
+    int r;
+
+    if (rng_below(&g->rng, 3)) {
+        if (g->s.regs[VM_R0].type != G_NUM) {
+            gen_imm(g, VM_R0, rng_number(&g->rng));
+        }
+        return;
+    }
+    gen_access(g, size == 4 ? VM_I_LDXW : VM_I_LDXDW, VM_R0, place->reg,
+               place->off);
+    gen_set_num(g, VM_R0, UINT64_MAX);
+    r = gen_dst(g);
+    if (r != VM_R0 && r != place->reg && rng_below(&g->rng, 2)) {
+        gen_imm(g, r, rng_number(&g->rng) << 32);
+        gen_insn(g, VM_I_OR64_RR, VM_R0, r, 0);
+    }
+}
+
 void
 gen_atomic(struct gen *g)
 {
@@ -203,20 +230,17 @@ gen_atomic(struct gen *g)
         && !gen_careless(g)) {
         return;
     }
-    if (vm_isa[id].form == VM_F_CMPXCHG && g->s.regs[VM_R0].type != G_NUM) {
-        if (g->pinned & 1) {
+    place.off &= place.stack || rng_below(&g->rng, 16) ? -size : -1;
+    if (vm_isa[id].form == VM_F_CMPXCHG) {
+        if (g->pinned & 1 || place.reg == VM_R0) {
             return;
         }
-        gen_imm(g, VM_R0, rng_number(&g->rng));
-    }
-    if (place.reg == VM_R0 && vm_isa[id].form == VM_F_CMPXCHG) {
-        return;
+        gen_comparand(g, &place, size);
     }
     src = gen_num(g);
     if (vm_isa[id].form != VM_F_ATOMIC && g->pinned & 1u << src) {
         return;
     }
-    place.off &= place.stack || rng_below(&g->rng, 16) ? -size : -1;
     gen_access(g, id, place.reg, src, place.off);
     if (vm_isa[id].form == VM_F_CMPXCHG) {
         gen_set_num(g, VM_R0, UINT64_MAX);
@@ -402,15 +426,17 @@ void
 gen_bounded(struct gen *g)
 {
     int r = gen_num(g), base = indexable(g), dst, room, size;
-    bool stack = base < 0 || !rng_below(&g->rng, 4);
+    bool kernel = g->options & FUZZ_GEN_KERNEL;
+    bool stack = !kernel && (base < 0 || !rng_below(&g->rng, 4));
     struct gstate skip;
     uint32_t jump;
 
-    if (g->pinned & 1u << r || g->depth > 4 || r == VM_FP) {
+    if (g->pinned & 1u << r || g->depth > 4 || r == VM_FP
+        || (!stack && base < 0)) {
         return;
     }
     room = stack ? 16 : g->s.regs[base].room;
-    size = 1 << rng_below(&g->rng, 4);
+    size = kernel ? 1 : 1 << rng_below(&g->rng, 4);
     if (room <= size) {
         return;
     }
@@ -487,6 +513,7 @@ gen_pointer_math(struct gen *g)
         return;
     }
     by = rng_below(&g->rng, g->s.regs[r].room);
+    by &= g->options & FUZZ_GEN_KERNEL ? -8 : -1;
     gen_mov(g, dst, r);
     g->s.regs[dst].held = false;
     if (rng_below(&g->rng, 4)) {
@@ -494,7 +521,7 @@ gen_pointer_math(struct gen *g)
     } else if (g->s.regs[r].type == G_PKT) {
         gen_insn(g, VM_I_SUB64_RR, dst, r, 0);
         gen_set_num(g, dst, UINT64_MAX);
-    } else {
+    } else if (!(g->options & FUZZ_GEN_KERNEL)) {
         gen_insn(g, VM_I_SUB64_RI, dst, 0, -by);
         g->s.regs[dst].room -= by;
         g->s.regs[dst].back += by;

@@ -237,6 +237,32 @@ gen_alu(struct gen *g)
     }
 }
 
+/* What has no answer in as many bits: the least number divided by -1; by 0,
+ * too. */
+static void
+gen_divide(struct gen *g)
+{
+    static const int32_t by[] = { -1, -1, -1, 0, 1, 2 };
+    bool wide = rng_below(&g->rng, 2);
+    uint64_t least = wide ? (uint64_t) 1 << 63 : (uint32_t) 1 << 31;
+    enum vm_insn_id id;
+    int src = gen_dst(g), dst;
+
+    do {
+        id = row_of(g, rng_below(&g->rng, 4) ? VM_F_ALU_RR : VM_F_ALU_RI);
+    } while ((vm_isa[id].bits == 64) != wide
+             || ((vm_isa[id].code & VM_OP_MASK) != VM_DIV
+                 && (vm_isa[id].code & VM_OP_MASK) != VM_MOD));
+    gen_imm(g, src, (int64_t) by[rng_below(&g->rng, 6)]);
+    do {
+        dst = gen_dst(g);
+    } while (dst == src);
+    gen_imm(g, dst, least + (rng_below(&g->rng, 4) ? 0
+                             : rng_number(&g->rng) << 32));
+    gen_insn(g, id, dst, src, -1);
+    gen_set_num(g, dst, UINT64_MAX);
+}
+
 static void
 gen_copy(struct gen *g)
 {
@@ -262,7 +288,7 @@ gen_statement(struct gen *g)
         gen_pointer_math, gen_if, gen_if, gen_if, gen_if, gen_if, gen_loop,
         gen_loop, gen_goto, gen_out, gen_helper, gen_helper, gen_helper,
         gen_lookup, gen_lookup, gen_call_local, gen_call_local,
-        gen_map_value, gen_twins, gen_twins,
+        gen_map_value, gen_twins, gen_twins, gen_divide, gen_choice,
     };
 
     kinds[rng_below(&g->rng, sizeof kinds / sizeof kinds[0])](g);

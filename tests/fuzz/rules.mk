@@ -21,13 +21,16 @@ $(TARGETS): $(BUILD)/tests/fuzz/replay-%: \
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS_PURE)
 
-# SEED=N repeats what a failure names; T=NAME runs a target with libFuzzer,
+# SEED=N repeats what a failure names; KERNEL=N programs are shown to Linux, too; T=NAME runs a target with libFuzzer,
 # which leaves what it learns in build/tests/fuzz/NAME/.
 .PHONY: fuzz
 SECS ?= 60
+KERNEL ?= 5000
 fuzz: $(FUZZ) ## random programs, or bytes for a parser (SECS=60 SEED=N T=NAME)
 ifeq ($(T),)
-	$(FUZZ) --secs=$(SECS) --seed=$(or $(SEED),$(shell date +%s%N))
+	$(FUZZ) --secs=$(SECS) --census --seed=$(or $(SEED),$(shell date +%s%N))
+	$(FUZZ) --kernel --count=$(KERNEL) --inputs=1 --seed=$(or $(SEED),1) \
+		|| [ $$? = 77 ]
 else
 	$(Q)mkdir -p $(BUILD)/tests/fuzz/$(T)
 	$(Q)clang -std=gnu11 -D_GNU_SOURCE -g -O1 -iquote . -pthread \

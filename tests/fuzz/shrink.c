@@ -37,26 +37,34 @@ drop(struct fuzz_program *p, uint32_t from, uint32_t to)
     p->n -= to - from;
 }
 
-/* Keeps 'try' if it fails as 'o' did. */
+struct shrink {
+    struct fuzz_world *w;
+    struct fuzz_program *p;
+    fuzz_try_fn *try;
+    struct outcome *o;
+};
+
+/* Keeps 'smaller' if it fails as before. */
 static bool
-keep(struct fuzz_world *w, struct fuzz_program *p,
-     const struct fuzz_program *try, uint64_t seed, struct outcome *o)
+keep(struct shrink *s, const struct fuzz_program *smaller)
 {
     struct outcome now;
 
-    fuzz_try(w, try, seed, 1, &now);
-    if (now.verdict != o->verdict) {
+    s->try(s->w, smaller, s->o->input, 1, &now);
+    if (now.verdict != s->o->verdict
+        || (now.verdict >= V_ONLY_OURS && strcmp(now.why, s->o->why))) {
         return false;
     }
-    *p = *try;
-    *o = now;
+    *s->p = *smaller;
+    now.input = s->o->input;
+    *s->o = now;
     return true;
 }
 
 static bool
-shrink_by(struct fuzz_world *w, struct fuzz_program *p, uint32_t chunk,
-          struct outcome *o)
+shrink_by(struct shrink *s, uint32_t chunk)
 {
+    struct fuzz_program *p = s->p;
     bool shrunk = false;
 
     for (uint32_t pc = 0; pc < p->n; ) {
@@ -67,7 +75,7 @@ shrink_by(struct fuzz_world *w, struct fuzz_program *p, uint32_t chunk,
             end += vm_insn_slots(&p->insns[end]);
         }
         drop(&try, pc, end < p->n ? end : p->n);
-        if (try.n && keep(w, p, &try, o->input, o)) {
+        if (try.n && keep(s, &try)) {
             shrunk = true;
         } else {
             pc += vm_insn_slots(&p->insns[pc]);
@@ -78,8 +86,9 @@ shrink_by(struct fuzz_world *w, struct fuzz_program *p, uint32_t chunk,
 
 /* Constants become rounder. */
 static bool
-simplify(struct fuzz_world *w, struct fuzz_program *p, struct outcome *o)
+simplify(struct shrink *s)
 {
+    struct fuzz_program *p = s->p;
     static const int32_t better[] = { 0, 1, -1 };
     bool any = false;
 
@@ -97,7 +106,7 @@ simplify(struct fuzz_world *w, struct fuzz_program *p, struct outcome *o)
                 break;
             }
             try.insns[pc].imm = better[i];
-            if (keep(w, p, &try, o->input, o)) {
+            if (keep(s, &try)) {
                 any = true;
                 break;
             }
@@ -107,16 +116,17 @@ simplify(struct fuzz_world *w, struct fuzz_program *p, struct outcome *o)
 }
 
 void
-fuzz_shrink(struct fuzz_world *w, struct fuzz_program *p, uint64_t seed,
-            uint32_t inputs, struct outcome *o)
+fuzz_shrink(struct fuzz_world *w, struct fuzz_program *p, fuzz_try_fn *try,
+            struct outcome *o)
 {
+    struct shrink s = { w, p, try, o };
     bool again = true;
 
     for (int round = 0; again && round < 20; round++) {
         again = false;
         for (uint32_t chunk = 64; chunk; chunk /= 2) {
-            again |= shrink_by(w, p, chunk, o);
+            again |= shrink_by(&s, chunk);
         }
-        again |= simplify(w, p, o);
+        again |= simplify(&s);
     }
 }

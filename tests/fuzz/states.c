@@ -52,6 +52,26 @@ fuzz_states_clear(uint32_t n_insns)
     memset(fitted, 0, n_insns * sizeof fitted[0]);
 }
 
+/* Only what is alive: contains() looks at nothing else. */
+static void
+copy_live(struct vframe *to, struct vslot *slots, const struct vframe *from,
+          const struct vlive *live)
+{
+    to->call_pc = from->call_pc;
+    to->n_slots = from->n_slots;
+    to->slots = slots;
+    for (int r = 0; r < VM_FP; r++) {
+        if (live->regs & 1u << r) {
+            to->regs[r] = from->regs[r];
+        }
+    }
+    for (uint32_t i = 0; i < from->n_slots; i++) {
+        if (live->slots & UINT64_C(1) << i) {
+            slots[i] = from->slots[i];
+        }
+    }
+}
+
 void
 fuzz_states_record(void *aux, uint32_t pc, const struct vstate *s,
                    const struct vlive *live)
@@ -65,17 +85,12 @@ fuzz_states_record(void *aux, uint32_t pc, const struct vstate *s,
     r->n_refs = s->n_refs;
     for (uint32_t i = 0; i < s->n_frames; i++) {
         const struct vframe *f = s->frames[i];
-        size_t size = f->n_slots * sizeof *f->slots;
-        struct vslot *slots = take(size + 1);
+        struct vslot *slots = take(f->n_slots * sizeof *slots + 1);
 
         if (!slots) {
             return;
         }
-        if (size) {
-            memcpy(slots, f->slots, size);
-        }
-        r->frames[i].frame = *f;
-        r->frames[i].frame.slots = slots;
+        copy_live(&r->frames[i].frame, slots, f, &live[i]);
         r->frames[i].live = live[i];
     }
     r->next = lasts[pc] ? lasts[pc]->next : r;
@@ -140,6 +155,13 @@ on_stack(const struct moment *m, uint64_t x)
     return x - (uintptr_t) m->stack < VM_MAX_FRAMES * VM_FRAME_STRIDE + 1;
 }
 
+/* Where user space has its code and data, on the CPUs that we know. */
+static bool
+is_like_pointer(uint64_t x)
+{
+    return x >> 40 >= 0x55 && x >> 40 <= 0x7f;
+}
+
 /* A result that depends on where the stack lies is no engine's fault. */
 static void
 note_addresses(const struct moment *m, const struct vm_insn *insn,
@@ -154,6 +176,11 @@ note_addresses(const struct moment *m, const struct vm_insn *insn,
     if (jump && isa->form == VM_F_JCC_RI && !insn->imm && isa->bits == 64
         && (op == VM_JEQ || op == VM_JNE)) {
         return;
+    }
+    if (isa->form == VM_F_JCC_RI || is_like_pointer(m->regs[insn->dst])
+                                    != is_like_pointer(m->regs[insn->src])) {
+        now.trace->pointers |= is_like_pointer(m->regs[insn->dst])
+                               || isa->form != VM_F_JCC_RI;
     }
     if (on_stack(m, m->regs[insn->dst])
         || (isa->form != VM_F_JCC_RI && on_stack(m, m->regs[insn->src]))) {

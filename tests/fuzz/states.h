@@ -30,6 +30,8 @@ struct fuzz_trace {
     bool fault;                 /* The interpreter stopped it. */
     bool violated;              /* A rule of the head of this file. */
     bool address;               /* Looked at addresses on the stack. */
+    bool pointers;              /* Compared a number with what may be an
+                                 * address. */
     char why[512];              /* Of a fault or violation. */
 };
 

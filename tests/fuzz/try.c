@@ -21,7 +21,8 @@ verdict_name(enum verdict v)
     static const char *const names[V_N_VERDICTS] = {
         "rejected", "invalid", "too complex", "good", "address-dependent",
         "FAULT", "ESCAPED", "FAST DIFFERS", "JIT DIFFERS", "NOT COMPILED",
-        "CRASH",
+        "CRASH", "ACCEPTED HERE ONLY", "ACCEPTED BY LINUX ONLY",
+        "OTHER RESULT",
     };
 
     return names[v];
@@ -30,6 +31,9 @@ verdict_name(enum verdict v)
 /* -- Runs that end in a signal -- */
 
 #define MAX_SECONDS 2           /* Of this process, for one program. */
+
+#define MAX_STEPS 4000          /* Of the verifier: few need more, and those
+                                 * take most of the time. */
 
 static sigjmp_buf escape;
 static const char *volatile engine;     /* Running now, or null. */
@@ -68,7 +72,8 @@ static struct vm_prog *
 load(struct fuzz_world *w, const struct fuzz_program *p, struct outcome *o)
 {
     static const struct vm_verify_opts opts = {
-        .record = fuzz_states_record, .max_steps = 30000, .max_ms = 60000,
+        .record = fuzz_states_record, .max_steps = MAX_STEPS,
+        .max_ms = 60000,
     };
     const struct vm_prog_attr attr = {
         .type = &w->type, .name = "fuzz", .insns = p->insns, .n_insns = p->n,

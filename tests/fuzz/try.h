@@ -21,6 +21,10 @@ enum verdict {
     V_JIT,                      /* Native code differs. */
     V_COMPILE,                  /* The JIT refuses it. */
     V_CRASH,                    /* A signal, or no end. */
+    /* Differences from Linux (tests/fuzz/kernel.h). */
+    V_ONLY_OURS,                /* Linux rejects what we accept. */
+    V_ONLY_LINUX,
+    V_OTHER_RESULT,
     V_N_VERDICTS
 };
 
@@ -39,17 +43,20 @@ struct outcome {
     char why[600];
 };
 
-/* Verifies 'p' and, if it is accepted, runs it on 'inputs' inputs from
- * 'seed' on. */
 /* Catches the signals of programs that go wrong; once a process. */
 void fuzz_catch_signals(void);
 
-void fuzz_try(struct fuzz_world *, const struct fuzz_program *, uint64_t seed,
-              uint32_t inputs, struct outcome *);
+typedef void fuzz_try_fn(struct fuzz_world *, const struct fuzz_program *,
+                         uint64_t seed, uint32_t inputs, struct outcome *);
 
-/* Makes the program smaller as long as it fails in the same way. */
-void fuzz_shrink(struct fuzz_world *, struct fuzz_program *, uint64_t seed,
-                 uint32_t inputs, struct outcome *);
+/* Verifies the program and, if it is accepted, runs it on 'inputs' inputs
+ * from 'seed' on. */
+fuzz_try_fn fuzz_try;
+
+/* Makes the program smaller as long as it fails in the same way, on the input
+ * that the outcome names. */
+void fuzz_shrink(struct fuzz_world *, struct fuzz_program *, fuzz_try_fn *,
+                 struct outcome *);
 
 /* Prints the program as text. */
 void fuzz_print(const struct fuzz_world *, const struct fuzz_program *);

@@ -58,23 +58,23 @@ static const char *const target_texts[2][5] = {
     [FUZZ_XDP] = {
         "r0 = 305419896\nexit\n",
         "r2 = 4\ncall xdp_adjust_head\nr0 = -2\nexit\n",
-        "r1 = map 17\nr1 = map_value 17 + 8\nr2 = 77\n"
+        "r1 = map 18\nr1 = map_value 18 + 8\nr2 = 77\n"
         "lock *(u64 *)(r1 + 0) += r2\nr0 = *(u64 *)(r1 + 0)\nexit\n",
-        "r6 = r1\nr1 = map_value 17 + 16\nr2 = 1\n"
-        "lock *(u64 *)(r1 + 0) += r2\nr1 = r6\nr2 = map 14\nr3 = 3\n"
-        "call tail_call\nr1 = map_value 17 + 16\n"
+        "r6 = r1\nr1 = map_value 18 + 16\nr2 = 1\n"
+        "lock *(u64 *)(r1 + 0) += r2\nr1 = r6\nr2 = map 15\nr3 = 3\n"
+        "call tail_call\nr1 = map_value 18 + 16\n"
         "r0 = *(u64 *)(r1 + 0)\nexit\n",
         "r0 = 3 ll\nr0 <<= 40\nexit\n",
     },
     [FUZZ_BVS] = {
         "r0 = 305419896\nexit\n",
         "r2 = 4\ncall move_head\nw0 = -2\nexit\n",
-        "r1 = map_value 17 + 8\nr2 = 77\n"
+        "r1 = map_value 18 + 8\nr2 = 77\n"
         "lock *(u64 *)(r1 + 0) += r2\nr0 = *(u32 *)(r1 + 0)\nw0 = 1\n"
         "exit\n",
-        "r6 = r1\nr1 = map_value 17 + 16\nr2 = 1\n"
-        "lock *(u64 *)(r1 + 0) += r2\nr1 = r6\nr2 = map 14\nr3 = 3\n"
-        "call tail_call\nr1 = map_value 17 + 16\n"
+        "r6 = r1\nr1 = map_value 18 + 16\nr2 = 1\n"
+        "lock *(u64 *)(r1 + 0) += r2\nr1 = r6\nr2 = map 15\nr3 = 3\n"
+        "call tail_call\nr1 = map_value 18 + 16\n"
         "r0 = *(u32 *)(r1 + 0)\nexit\n",
         "w0 = -1\nexit\n",
     },
@@ -256,8 +256,8 @@ fuzz_map_entry(uint32_t map, uint64_t seed, uint32_t i, uint8_t *key,
     memset(key, 0, attrs[map].key_size);
     key[0] = i;
     if (attrs[map].kind == VM_MAP_lpm_trie) {
-        key[0] = 8 * i;
-        key[4] = i ? 1 : 0;
+        key[0] = 12 + 8 * i;
+        key[4] = i > 1 ? 1 : 0;
     }
     rng_bytes(&rng, value, attrs[map].value_size);
     if (attrs[map].kind >= VM_MAP_devmap) {
@@ -346,6 +346,10 @@ reset_map(struct fuzz_world *w, uint32_t i, uint64_t seed)
         break;
     default:
         empty_map(map);
+        if (w->no_devices && attrs[i].kind >= VM_MAP_devmap
+            && attrs[i].kind != VM_MAP_ringbuf) {
+            return;
+        }
         break;
     }
     fill_map(map, i, seed);

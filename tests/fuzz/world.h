@@ -67,6 +67,8 @@ struct fuzz_world {
     struct fuzz_ctx *bvs;
     uint8_t *buffer;                            /* FUZZ_BVS: packet. */
     uint8_t *blocks;
+    bool no_devices;                            /* Maps of devices, CPUs and
+                                                 * sockets stay empty. */
 };
 
 struct fuzz_result {

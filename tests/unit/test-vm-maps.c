@@ -695,6 +695,8 @@ test_perf_event_array(void **state)
     map = NEW(perf_event_array, 4, 4, 4);
     vm_set_cpu(1);
     assert_int_equal(vm_perf_output(map, VM_PERF_CURRENT_CPU, &record), 0);
+    assert_int_equal(vm_perf_output(map, 0, &record), -EOPNOTSUPP);
+    vm_set_cpu(0);
     assert_int_equal(vm_perf_output(map, 0, &record), 0);
     assert_int_equal(vm_perf_output(map, 2, &record), -ENOENT);
     assert_int_equal(vm_perf_output(map, 4, &record), -E2BIG);
@@ -711,7 +713,6 @@ test_perf_event_array(void **state)
     assert_int_equal(vm_perf_lost(map, 0), 1);
     assert_int_equal(vm_perf_lost(map, 1), 0);
     assert_int_equal(seen.n - 2, 64 * 1024 / 16);
-    vm_set_cpu(0);
     vm_set_n_cpus(1);
     drop(map);
     REFUSED(perf_event_array, 4, 8, 4);

@@ -99,6 +99,8 @@ static const struct vm_map_attr map_attrs[] = {
     /* Of maps like the first. */
     { .kind = VM_MAP_array_of_maps, .key_size = 4, .value_size = 4,
       .max_entries = 2, .name = "maps" },
+    { .kind = VM_MAP_devmap, .key_size = 4, .value_size = 4,
+      .max_entries = 2, .name = "devices" },
 };
 #define N_MAPS (sizeof map_attrs / sizeof map_attrs[0])
 

@@ -129,8 +129,11 @@ array_update(struct vm_map *map, const void *key, const void *value,
              uint64_t flags)
 {
     void *p = map->ops->lookup(map, key);
-    int error = check_update(p, flags);
+    /* Linux looks at the index, and whether the entry may be there, before it
+     * misses the lock. */
+    int error = check_update(p, flags & ~(uint64_t) VM_LOCK);
 
+    error = error ? error : flags & VM_LOCK ? -EINVAL : 0;
     if (!error) {
         store_value(p, value, map->value_size);
     }

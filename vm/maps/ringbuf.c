@@ -395,6 +395,8 @@ vm_perf_output(struct vm_map *map, uint64_t flags,
     struct header *header;
     if (!ring) {
         return -ENOENT;
+    } else if (index != vm_cpu()) {
+        return -EOPNOTSUPP;     /* As in Linux: another CPU's events. */
     }
     header = ring_reserve(ring, record->size + record->extra_size);
     if (!header) {

@@ -43,7 +43,7 @@ check_map_arg(struct verifier *v, int regno, struct call *c)
     } else if ((r->map->ops->caps & need) != need) {
         return vf_reject(v, VF_ARG_MAP_KIND, regno);
     } else if (need & (VM_MAP_CAP_UPDATE | VM_MAP_CAP_DELETE)
-               && r->map->flags & VM_MF_RDONLY_PROG) {
+               && vm_map_is_constant(r->map)) {
         return vf_reject(v, VF_READ_ONLY, regno);
     }
     c->map = r->map;

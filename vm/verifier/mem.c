@@ -241,7 +241,7 @@ check_block(struct verifier *v, int regno, int off, uint32_t size)
 static bool
 is_read_only(const struct vreg *r)
 {
-    return r->type == V_MAP_VALUE ? (r->map->flags & VM_MF_RDONLY_PROG) != 0
+    return r->type == V_MAP_VALUE ? vm_map_is_constant(r->map)
            : r->type == V_BLOCK ? !r->writable : false;
 }
 
