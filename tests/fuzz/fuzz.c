@@ -10,8 +10,8 @@
  * Program number i of seed s is the same everywhere; --seed=S --count=1
  * repeats the one that a failure names.  --census fails if an instruction, a
  * helper or a map was met less than once in 1000 programs.  --one prints a
- * program.
- * --kernel compares with Linux instead (tests/fuzz/kernel.h).  SIGINT and SIGTERM end the run as if --count was reached. */
+ * program.  --kernel compares with Linux instead (tests/fuzz/kernel.h).
+ * SIGINT and SIGTERM end the run as if --count was reached. */
 
 #include <getopt.h>
 #include <inttypes.h>

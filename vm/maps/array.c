@@ -140,6 +140,14 @@ array_update(struct vm_map *map, const void *key, const void *value,
     return error;
 }
 
+/* From outside, Linux asks for the lock first. */
+static int
+array_write(struct vm_map *map, const void *key, const void *value,
+            uint64_t flags)
+{
+    return flags > VM_EXIST ? -EINVAL : array_update(map, key, value, flags);
+}
+
 static int
 percpu_array_read(struct vm_map *map, const void *key, void *value)
 {
@@ -222,6 +230,7 @@ const struct vm_map_ops vm_map_ops_array = {
     .destroy = array_destroy,
     .lookup = array_lookup,
     .update = array_update,
+    .write = array_write,
     .delete = array_delete,
     .next_key = array_next_key,
     .memory = array_memory,
