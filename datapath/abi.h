@@ -132,12 +132,27 @@ struct dp_bridge_conf {
     uint32_t packet_in_on_miss; /* connmgr_wants_packet_in_on_miss(). */
     uint32_t forwarding;        /* 0 while flow-restore-wait holds it. */
     uint32_t pad;
-    uint8_t table_miss[256];    /* enum ofputil_table_miss of each table. */
+    uint64_t table_miss[256];   /* See dp_table_miss(). */
 };
 /* The main thread writes what workers read. */
 #define DP_CONF_GET(MEMBER) __atomic_load_n(&(MEMBER), __ATOMIC_RELAXED)
 #define DP_CONF_SET(MEMBER, VALUE) \
     __atomic_store_n(&(MEMBER), VALUE, __ATOMIC_RELAXED)
+
+/* Table-miss configurations: two of 'enum ofputil_table_miss' and the tables
+ * version from which the second counts.  A packet that was received before
+ * meets the configuration that went with the flows of then. */
+static inline uint64_t
+dp_table_miss_word(uint64_t version, unsigned before, unsigned since)
+{
+    return version << 8 | before << 4 | since;
+}
+
+static inline unsigned
+dp_table_miss(uint64_t word, uint64_t version)
+{
+    return (version < word >> 8 ? word >> 4 : word) & 0xf;
+}
 
 /* Helpers: rows of datapath/helpers.def.  Numbers are part of the ABI and
  * never reused.  VM_HELPER_GOTO and VM_HELPER_VLOOKUP are the VM's own. */

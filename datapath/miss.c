@@ -67,7 +67,8 @@ dp_miss(struct dp_ctx *ctx, uint8_t table_id)
     }
 
     for (;;) {
-        enum ofputil_table_miss miss = DP_CONF_GET(conf->table_miss[table_id]);
+        enum ofputil_table_miss miss = dp_table_miss(
+            DP_CONF_GET(conf->table_miss[table_id]), ctx->version);
 
         dp_bridge_count(stats, table_id, false);
         if (resubmitting) {

@@ -184,8 +184,14 @@ of_bridge_sync(struct of_bridge *bridge)
                 connmgr_wants_packet_in_on_miss(ofproto->connmgr));
     DP_CONF_SET(conf->forwarding, !ofproto_get_flow_restore_wait());
     for (int i = 0; i < ofproto->n_tables; i++) {
-        DP_CONF_SET(conf->table_miss[i],
-                    ofproto_table_get_miss_config(ofproto, i));
+        unsigned int old = dp_table_miss(conf->table_miss[i], UINT64_MAX);
+        unsigned int new = ofproto_table_get_miss_config(ofproto, i);
+
+        if (old != new) {
+            DP_CONF_SET(conf->table_miss[i],
+                        dp_table_miss_word(of_bridge_version(bridge), old,
+                                           new));
+        }
     }
 }
 

@@ -280,7 +280,7 @@ run_group(struct dp_ctx *ctx, uint32_t group_id, uint32_t rest)
         dp_ctx_flow(ctx, &flow);
     }
     n = of_picker_pick(&group->picker, ctx->version, &flow, &first);
-    if (!n && group->picker.n) {
+    if (!n && group->up.type != OFPGT11_ALL) {
         dp_ctx_drop(ctx, DP_DROP_NO_BUCKET);
         return rest;
     }

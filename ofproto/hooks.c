@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include "classifier.h"
 #include "ofproto/connmgr.h"
+#include "ofproto/group.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 #include "ofproto/stats.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-actions.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "seq.h"
@@ -129,6 +131,49 @@ of_changes_apply(struct of_bridge *bridge, ovs_version_t version)
     }
 }
 
+/* A group lists a rule as often as the rule names it, and libofproto, when it
+ * deletes the group, deletes each rule on the list: the second time is an
+ * assertion that fails.  When it takes that back, it lists the rule once more
+ * while it goes through the list: the same.  Leaves 'rule' there once; what
+ * lies behind it may be reordered, what lies before it (libofproto is on its
+ * way through) stays. */
+static void
+list_in_group_once(const struct rule *rule, uint32_t group_id)
+{
+    struct of_group *group = of_group_lookup(of_bridge_cast(rule->ofproto),
+                                             group_id, OVS_VERSION_MAX);
+    struct object_collection *rules;
+    bool seen = false;
+    size_t i = 0;
+
+    if (!group) {
+        return;
+    }
+    rules = &group->up.rules.collection;
+    while (i < rules->n) {
+        if (rules->objs[i] == rule && seen) {
+            rules->objs[i] = rules->objs[--rules->n];
+        } else {
+            seen |= rules->objs[i] == rule;
+            i++;
+        }
+    }
+}
+
+static void
+list_in_groups_once(const struct rule *rule)
+{
+    const struct rule_actions *actions = rule_get_actions(rule);
+    const struct ofpact_group *a;
+
+    if (actions->has_groups) {
+        OFPACT_FOR_EACH_TYPE_FLATTENED (a, GROUP, actions->ofpacts,
+                                        actions->ofpacts_len) {
+            list_in_group_once(rule, a->group_id);
+        }
+    }
+}
+
 /* Hooks. */
 
 void
@@ -149,6 +194,7 @@ of_hook_cls_rule_make_invisible(const struct cls_rule *cr,
 {
     struct of_rule *rule = of_rule_from_cls(cr);
 
+    list_in_groups_once(&rule->up);
     cls_rule_make_invisible_in_version(cr, version);
     rule->hide = queue(rule, OF_CHANGE_HIDE, version);
 }
@@ -158,6 +204,7 @@ of_hook_cls_rule_restore_visibility(const struct cls_rule *cr)
 {
     struct of_rule *rule = of_rule_from_cls(cr);
 
+    list_in_groups_once(&rule->up);
     cls_rule_restore_visibility(cr);
     if (rule->hide) {
         change_destroy(rule->hide);
@@ -210,4 +257,28 @@ of_hook_ofconn_send_reply(const struct ofconn *ofconn, struct ofpbuf *msg)
 {
     of_bridge_sync(of_bridge_cast(ofconn_get_ofproto(ofconn)));
     ofconn_send_reply(ofconn, msg);
+}
+
+/* The message may be one of a bundle, which libofproto now reverts.  The flows
+ * of a group that the bundle deleted come back before the group, and an
+ * assertion wants that to be there. */
+void
+of_hook_ofconn_send_error(const struct ofconn *ofconn,
+                          const struct ofp_header *request, enum ofperr error)
+{
+    const struct ofproto *ofproto = ofconn_get_ofproto(ofconn);
+    struct ofgroup *group;
+
+    CMAP_FOR_EACH (group, cmap_node, &ofproto->groups) {
+        /* Deleted, which is not published: a bundle is on its way. */
+        if (group->being_deleted
+            && !versions_visible_in_version(&group->versions,
+                                            OVS_VERSION_MAX)
+            && versions_visible_in_version(&group->versions,
+                                           ofproto->tables_version)) {
+            versions_set_remove_version(&group->versions,
+                                        OVS_VERSION_NOT_REMOVED);
+        }
+    }
+    ofconn_send_error(ofconn, request, error);
 }

@@ -28,6 +28,10 @@
  * barrier's, what libofproto keeps without telling a provider (table-miss
  * configuration and so on) is copied to where programs read it.
  *
+ * ofconn_send_error is, because an error may end a bundle: what libofproto
+ * 3.1 does to revert one that deleted a group fails an assertion, unless some
+ * of it is done before.
+ *
  * Threads: ofproto_mutex is held, except for the reply.  Removals come from
  * the RCU thread; they wait in the queue for the main thread. */
 
@@ -37,6 +41,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "openvswitch/ofp-errors.h"
 #include "openvswitch/types.h"
 #include "versions.h"
 
@@ -45,6 +50,7 @@ struct cls_conjunction;
 struct cls_rule;
 struct of_bridge;
 struct ofconn;
+struct ofp_header;
 struct ofpbuf;
 
 /* The main thread applies what is queued for versions up to 'version'. */
@@ -64,5 +70,7 @@ void of_hook_classifier_remove_assert(struct classifier *,
                                       const struct cls_rule *);
 bool of_hook_classifier_remove(struct classifier *, const struct cls_rule *);
 void of_hook_ofconn_send_reply(const struct ofconn *, struct ofpbuf *);
+void of_hook_ofconn_send_error(const struct ofconn *,
+                               const struct ofp_header *, enum ofperr);
 
 #endif /* ofproto/hooks.h */

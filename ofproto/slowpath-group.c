@@ -72,7 +72,7 @@ slow_group(struct slow_ctx *ctx, uint32_t group_id)
     /* Of a bundle's group, which is not published yet, too. */
     of_picker_init(&picker, &group->up);
     n = of_picker_pick(&picker, ctx->in->version, &ctx->flow, &first);
-    if (!n && picker.n) {
+    if (!n && group->up.type != OFPGT11_ALL) {
         slow_trace(ctx, "no live bucket");
         ctx->drop = DP_DROP_NO_BUCKET;
     } else {

@@ -25,6 +25,7 @@
 #include "utilities/replay-clock.h"
 #include "utilities/replay-expect.h"
 #include "utilities/replay-flows.h"
+#include "utilities/replay-groups.h"
 #include "utilities/replay-listener.h"
 #include "utilities/replay-netdev.h"
 #include "utilities/replay-openflow.h"
@@ -62,6 +63,7 @@ struct end {
 
 struct settings {
     const char *flows_file, *config_file;
+    const char *groups_file, *meters_file;
     const char **table_miss;
     size_t n_table_miss;
     struct end *ends;           /* Sorted by 'port'. */
@@ -175,6 +177,12 @@ start_switch(const struct replay_flows *flows,
         misses |= strstr(setting, ":controller") != NULL;
     }
     check(replay_listener_open(misses, controller_got, NULL, listener));
+    if (settings.meters_file) {
+        check(replay_meters_install(settings.meters_file));
+    }
+    if (settings.groups_file) {
+        check(replay_groups_install(settings.groups_file));
+    }
     check(replay_openflow_install(flows));
 }
 
@@ -409,6 +417,8 @@ usage(void)
            "usage: bvs-replay --flows=FILE --in PORT=PCAP... [OPTIONS]\n"
            "\nInput:\n"
            "  --flows=FILE            flows, in the syntax of ovs-ofctl\n"
+           "  --groups=FILE           groups, installed before the flows\n"
+           "  --meters=FILE           meters, installed before the groups\n"
            "  --in PORT=PCAP          packets that port PORT receives\n"
            "  --config=FILE           settings: commands of bvs-vsctl\n"
            "  --table-miss=TABLE:MODE controller, continue or drop\n"
@@ -546,10 +556,8 @@ handle_option(int c, const char *arg)
                               arg));
         }
         break;
-    case OPT_GROUPS:
-        give_up(xstrdup("--groups: this switch has no groups yet"));
-    case OPT_METERS:
-        give_up(xstrdup("--meters: this switch has no meters yet"));
+    case OPT_GROUPS: settings.groups_file = arg; break;
+    case OPT_METERS: settings.meters_file = arg; break;
     case 'h': usage();
     case 'V':
         ovs_print_version(0, 0);

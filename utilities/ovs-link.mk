@@ -25,7 +25,8 @@ OVS_HOOKS = \
 	cls_rule_restore_visibility=of_hook_cls_rule_restore_visibility \
 	classifier_remove_assert=of_hook_classifier_remove_assert \
 	classifier_remove=of_hook_classifier_remove \
-	ofconn_send_reply=of_hook_ofconn_send_reply
+	ofconn_send_reply=of_hook_ofconn_send_reply \
+	ofconn_send_error=of_hook_ofconn_send_error
 
 # The same in bridge.o, for starting DPDK.
 OVS_HOOKS_BRIDGE = dpdk_init=dp_dpdk_init

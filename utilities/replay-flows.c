@@ -27,7 +27,8 @@ check_text(const char *file, const struct ds *line, int number)
 }
 
 /* OpenFlow 1.0, ovs-ofctl's own choice, has no instructions: its encoder
- * makes something else of them, or leaves them out without a word. */
+ * makes something else of them, or leaves them out without a word.  Nor has
+ * it what knows of types of packets. */
 static enum ofputil_protocol
 expressible(const struct ofputil_flow_mod *mod)
 {
@@ -36,7 +37,8 @@ expressible(const struct ofputil_flow_mod *mod)
     OFPACT_FOR_EACH (a, mod->ofpacts, mod->ofpacts_len) {
         if (a->type == OFPACT_WRITE_ACTIONS || a->type == OFPACT_CLEAR_ACTIONS
             || a->type == OFPACT_WRITE_METADATA
-            || a->type == OFPACT_GOTO_TABLE || a->type == OFPACT_METER) {
+            || a->type == OFPACT_GOTO_TABLE || a->type == OFPACT_METER
+            || a->type == OFPACT_ENCAP || a->type == OFPACT_DECAP) {
             return OFPUTIL_P_ANY_OXM;
         }
     }

@@ -500,6 +500,29 @@ gen_clone(const struct rnd_rule *rule, struct flow *state, struct ds *s)
     return true;
 }
 
+static bool
+gen_group(const struct rnd_rule *rule OVS_UNUSED,
+          struct flow *state OVS_UNUSED, struct ds *s)
+{
+    if (!rnd_n_groups) {
+        return false;
+    }
+    ds_put_format(s, "group:%u", 1 + random_range(rnd_n_groups));
+    return true;
+}
+
+/* An instruction, the first. */
+static bool
+gen_meter(const struct rnd_rule *rule, struct flow *state OVS_UNUSED,
+          struct ds *s)
+{
+    if (!rnd_n_meters || rule->n_actions) {
+        return false;
+    }
+    ds_put_format(s, "meter:%u", 1 + random_range(rnd_n_meters));
+    return true;
+}
+
 static action_gen_fn gen_write_actions;
 
 /* Rows of actions.  'gen' null: 'name' is the text. */
@@ -537,6 +560,8 @@ static const struct action_row {
     { "mpls_ttl", gen_mpls_ttl, 4, false },
     { "encap", gen_encap, 3, false },
     { "clone", gen_clone, 3, false },
+    { "group", gen_group, 8, true },
+    { "meter", gen_meter, 0, false },
     { "note", gen_note, 1, false },
     { "exit", NULL, 1, false },
     { "conjunction", NULL, 0, false },
@@ -611,6 +636,40 @@ gen_write_actions(const struct rnd_rule *rule, struct flow *state,
     return true;
 }
 
+void
+rnd_gen_bucket(uint32_t id, size_t size, struct ds *s)
+{
+    struct rnd_rule rule = { .table = random_range(RND_N_TABLES) };
+    struct flow state = { .dl_type = htons(rnd_chance(70) ? ETH_TYPE_IP
+                                           : ETH_TYPE_IPV6) };
+    size_t start = s->length;
+    int n = random_range(3);
+
+    for (int i = 0; i <= n; i++) {
+        int row = i == n ? rnd_action_row("output") : pick_action(true);
+        struct ds one = DS_EMPTY_INITIALIZER;
+        bool ok = true;
+
+        if (i == n && id < (uint32_t) rnd_n_groups && rnd_chance(20)) {
+            ds_put_format(&one, "group:%u",
+                          id + 1 + random_range(rnd_n_groups - id));
+        } else if (i == n && rnd_chance(20)) {
+            ok = gen_resubmit(&rule, &state, &one);
+        } else if (row == rnd_action_row("group")) {
+            ok = false;
+        } else if (action_rows[row].gen) {
+            ok = action_rows[row].gen(&rule, &state, &one);
+        } else {
+            ds_put_cstr(&one, action_rows[row].name);
+        }
+        if (ok && s->length - start + one.length < size) {
+            ds_put_format(s, "%s%s", s->length > start ? "," : "",
+                          ds_cstr(&one));
+        }
+        ds_destroy(&one);
+    }
+}
+
 static void
 add_action(struct rnd_rule *rule, int row, struct flow *state)
 {
@@ -643,6 +702,9 @@ rnd_gen_actions(struct rnd_rule *rule)
     if (rnd_chance(5)) {
         add_action(rule, rnd_action_row("drop"), &state);
         return;
+    }
+    if (rnd_n_meters && rnd_chance(30)) {
+        add_action(rule, rnd_action_row("meter"), &state);
     }
     for (int i = 0; i < n; i++) {
         add_action(rule, pick_action(false), &state);

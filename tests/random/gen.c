@@ -530,6 +530,13 @@ pick_rule(const struct rnd_case *c)
 static bool
 any_action(const struct rnd_case *c, const char *text)
 {
+    for (int i = 0; i < c->n_groups; i++) {
+        for (int j = 0; j < c->groups[i].n_buckets; j++) {
+            if (strstr(c->groups[i].buckets[j], text)) {
+                return true;
+            }
+        }
+    }
     for (int i = 0; i < c->n_rules; i++) {
         for (int j = 0; j < c->rules[i].n_actions; j++) {
             if (strstr(c->rules[i].actions[j].text, text)) {
@@ -540,14 +547,23 @@ any_action(const struct rnd_case *c, const char *text)
     return false;
 }
 
-/* In stock Open vSwitch a clone does not take back headers that tables which
- * it resubmits to have added or removed (docs/conformance.md). */
+/* In stock Open vSwitch a clone or bucket does not take back headers that
+ * tables which it resubmits to have added or removed (docs/conformance.md). */
 static void
 avoid_clone_of_headers(struct rnd_case *c)
 {
     if (!any_action(c, "encap(") && !any_action(c, "decap(")
         && !any_action(c, "_mpls")) {
         return;
+    }
+    for (int i = 0; i < c->n_groups; i++) {
+        for (int j = 0; j < c->groups[i].n_buckets; j++) {
+            char *text = c->groups[i].buckets[j];
+
+            if (strstr(text, "resubmit(") || strstr(text, "_mpls")) {
+                snprintf(strstr(text, "actions="), 17, "actions=output:1");
+            }
+        }
     }
     for (int i = 0; i < c->n_rules; i++) {
         struct rnd_rule *rule = &c->rules[i];
@@ -593,6 +609,53 @@ avoid_sets_with_reparsing(struct rnd_case *c)
     }
 }
 
+static bool
+may_loop(const struct rnd_case *c)
+{
+    for (int i = 0; i < c->n_groups; i++) {
+        for (int j = 0; j < c->groups[i].n_buckets; j++) {
+            if (strstr(c->groups[i].buckets[j], "resubmit(")) {
+                return true;
+            }
+        }
+    }
+    for (int i = 0; i < c->n_rules; i++) {
+        for (int j = 0; j < c->rules[i].n_actions; j++) {
+            const char *text = c->rules[i].actions[j].text;
+            const char *table = strstr(text, "resubmit(");
+
+            table = table ? strchr(table, ',') : NULL;
+
+            if (table && atoi(table + 1) <= c->rules[i].table) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A packet that stock Open vSwitch gives up, as for a decap that is not
+ * possible, counts in no meter (docs/conformance.md). */
+static void
+avoid_meters_with_errors(struct rnd_case *c)
+{
+    if (!c->n_meters
+        || (!any_action(c, "decap(") && !any_action(c, "push_mpls")
+            && !may_loop(c))) {
+        return;
+    }
+    for (int i = 0; i < c->n_rules; i++) {
+        struct rnd_rule *rule = &c->rules[i];
+
+        if (rule->n_actions
+            && !strncmp(rule->actions[0].text, "meter:", 6)) {
+            rule->n_actions--;
+            memmove(&rule->actions[0], &rule->actions[1],
+                    rule->n_actions * sizeof rule->actions[0]);
+        }
+    }
+}
+
 void
 rnd_generate(struct rnd_case *c, uint64_t seed)
 {
@@ -601,6 +664,7 @@ rnd_generate(struct rnd_case *c, uint64_t seed)
     random_set_seed((seed ^ seed >> 32) * 2654435761u | 1);
     c->seed = seed;
     rnd_make_values();
+    rnd_gen_groups(c);
     n_tables = 1 + random_range(RND_N_TABLES);
     /* Half of the pipelines have few rules: as many as have more. */
     log_rules = random_range(8);
@@ -616,6 +680,7 @@ rnd_generate(struct rnd_case *c, uint64_t seed)
     }
     avoid_clone_of_headers(c);
     avoid_sets_with_reparsing(c);
+    avoid_meters_with_errors(c);
     for (int i = 0; i < c->n_rules; i++) {
         c->rules[i].cookie = i + 1;
     }

@@ -11,6 +11,8 @@
 #include "openvswitch/meta-flow.h"
 #include "tests/random/random.h"
 
+struct ds;
+
 /* gen-fields.c */
 enum { RND_N_VALUES = 4, RND_MAX_FIELDS = 64 };
 extern int rnd_n_fields;
@@ -30,5 +32,13 @@ int rnd_pick_metadata(void);
 /* gen-actions.c */
 void rnd_gen_actions(struct rnd_rule *);
 int rnd_action_row(const char *name);
+
+/* A bucket's actions, at most 'size' bytes; groups it leads to have a higher
+ * number than 'id'. */
+void rnd_gen_bucket(uint32_t id, size_t size, struct ds *);
+
+/* gen-groups.c: what actions may name. */
+extern int rnd_n_groups, rnd_n_meters;
+void rnd_gen_groups(struct rnd_case *);
 
 #endif /* tests/random/gen.h */

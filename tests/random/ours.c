@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "dp-packet.h"
 #include "netdev.h"
 #include "openvswitch/dynamic-string.h"
@@ -29,6 +30,8 @@
 static struct ofproto *ofproto;
 static struct of_bridge *bridge;
 static struct rnd_result *compiled;     /* Where outputs are noted. */
+static struct rnd_conn groups_conn, flows_conn;
+static bool had_groups;                 /* The last case. */
 static uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
 
 static void
@@ -95,6 +98,42 @@ run_switch(void)
     ovsrcu_quiesce();
 }
 
+/* A socket for groups and meters, which libofproto takes from messages
+ * only. */
+static void
+listen_on(const char *path)
+{
+    struct ofproto_controller oc = {
+        .type = OFCONN_SERVICE,
+        .band = OFPROTO_OUT_OF_BAND,
+        .allowed_versions = 1u << OFP13_VERSION | 1u << OFP15_VERSION,
+        .max_pktq_size = 100,
+    };
+    struct shash controllers = SHASH_INITIALIZER(&controllers);
+    char *name = xasprintf("punix:%s", path);
+
+    shash_add(&controllers, name, &oc);
+    ofproto_set_controllers(ofproto, &controllers);
+    shash_destroy(&controllers);
+    free(name);
+}
+
+static void
+connect_to_ourselves(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = xasprintf("%s/bvs-random-%ld.mgmt", tmp ? tmp : "/tmp",
+                           (long int) getpid());
+    char *name = xasprintf("unix:%s", path);
+
+    listen_on(path);
+    run_switch();
+    rnd_conn_open(&groups_conn, name, OFP15_VERSION, run_switch);
+    rnd_conn_open(&flows_conn, name, OFP13_VERSION, run_switch);
+    free(name);
+    free(path);
+}
+
 void
 rnd_ours_init(void)
 {
@@ -116,6 +155,7 @@ rnd_ours_init(void)
     dp_set_upcall_cb(of_dp, DP_UPCALL_MISS, packet_in, NULL);
     dp_set_upcall_cb(of_dp, DP_UPCALL_INVALID_TTL, packet_in, NULL);
     run_switch();
+    connect_to_ourselves();
     shash_destroy(&hints);
 }
 
@@ -154,6 +194,21 @@ delete_all(void)
     minimatch_init(&fm.match, &match);
     must(ofproto_flow_mod(ofproto, &fm), "delete");
     minimatch_destroy(&fm.match);
+}
+
+/* With groups and meters as libofproto finds them in messages only. */
+static void
+add_all(const struct rnd_case *c, struct rnd_result *r)
+{
+    struct ovs_list msgs = OVS_LIST_INITIALIZER(&msgs);
+
+    r->error = rnd_conn_set_up(&groups_conn, c);
+    if (!r->error) {
+        for (int i = 0; i < c->n_rules; i++) {
+            ovs_list_push_back(&msgs, &rnd_encode(&c->rules[i])->list_node);
+        }
+        r->error = rnd_conn_send(&flows_conn, &msgs);
+    }
 }
 
 static void
@@ -303,8 +358,13 @@ rnd_ours_run(const struct rnd_case *c, struct rnd_result *fast,
                            splits[c->seed / ARRAY_SIZE(plans)
                                   % ARRAY_SIZE(splits)]));
     run_switch();
-    for (int i = 0; i < c->n_rules; i++) {
-        add_rule(&c->rules[i], fast);
+    if (c->n_groups || c->n_meters || had_groups) {
+        add_all(c, fast);
+        had_groups = c->n_groups || c->n_meters;
+    } else {
+        for (int i = 0; i < c->n_rules; i++) {
+            add_rule(&c->rules[i], fast);
+        }
     }
     if (fast->error) {
         slow->error = xstrdup(fast->error);
@@ -328,4 +388,15 @@ rnd_ours_run(const struct rnd_case *c, struct rnd_result *fast,
     compiled = NULL;
     read_counters(fast);
     memcpy(slow->present, fast->present, sizeof slow->present);
+    if (had_groups) {
+        rnd_conn_read_counters(&groups_conn, fast);
+        /* Both have gone through the meters. */
+        for (int i = 1; i <= RND_MAX_METERS; i++) {
+            fast->meters[i] = fast->meters[i] % 2 ? UINT64_MAX
+                              : fast->meters[i] / 2;
+        }
+        memcpy(slow->groups, fast->groups, sizeof slow->groups);
+        memcpy(slow->buckets, fast->buckets, sizeof slow->buckets);
+        memcpy(slow->meters, fast->meters, sizeof slow->meters);
+    }
 }

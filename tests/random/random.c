@@ -215,6 +215,12 @@ report_failure(struct rnd_case *c)
         printf("#   %s\n", text);
         free(text);
     }
+    for (int i = 0; i < c->n_groups; i++) {
+        char *text = rnd_group_text(&c->groups[i]);
+
+        printf("#   %s\n", text);
+        free(text);
+    }
     for (int i = 0; i < c->n_packets; i++) {
         char *hex = rnd_hex(c->packets[i].data, c->packets[i].size);
 

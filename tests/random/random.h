@@ -8,6 +8,7 @@
  *              kinds of masks and actions
  *   ours.c     the first two engines, in this process
  *   stock.c    the third: an ovs-vswitchd with dummy ports, started by `run'
+ *   conn.c     an OpenFlow connection to either, for groups and meters
  *   result.c   what an engine did with a case; comparison
  *   shrink.c   makes a failing case small and writes it as a replay folder
  *   random.c   main()
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "openvswitch/list.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
 
@@ -30,6 +32,9 @@ enum {
     RND_MAX_PACKET = 512,
     RND_N_TABLES = 4,
     RND_N_PORTS = 4,                /* Ports 1 to 4. */
+    RND_MAX_GROUPS = 4,             /* Groups 1 to 4. */
+    RND_MAX_BUCKETS = 4,
+    RND_MAX_METERS = 2,             /* Meters 1 and 2; nothing exceeds them. */
     RND_TO_CONTROLLER = 0xfffd      /* As an output: a packet-in. */
 };
 
@@ -54,6 +59,13 @@ struct rnd_rule {
     bool has_normal;
 };
 
+struct rnd_group {
+    uint32_t id;
+    char head[80];                  /* What stands before the buckets. */
+    int n_buckets;
+    char buckets[RND_MAX_BUCKETS][200];
+};
+
 struct rnd_packet {
     uint16_t in_port;
     size_t size;
@@ -65,6 +77,8 @@ struct rnd_case {
     int n_rules, n_packets;
     struct rnd_rule rules[RND_MAX_RULES];
     struct rnd_packet packets[RND_MAX_PACKETS];
+    int n_groups, n_meters;
+    struct rnd_group groups[RND_MAX_GROUPS];
 };
 
 /* gen.c */
@@ -74,6 +88,9 @@ void rnd_generate(struct rnd_case *, uint64_t seed);
 struct ofpbuf *rnd_encode(const struct rnd_rule *);
 /* The rule as a line of flows.txt, to be freed. */
 char *rnd_rule_text(const struct rnd_rule *);
+/* The group as a line of groups.txt, the meter as one of meters.txt. */
+char *rnd_group_text(const struct rnd_group *);
+char *rnd_meter_text(int id);
 const char *rnd_field_name(int row);    /* Null after the last one. */
 const char *rnd_action_name(int row);
 const char *rnd_mask_name(enum rnd_mask);
@@ -98,6 +115,10 @@ struct rnd_result {
     bool present[RND_MAX_RULES + 1]; /* By cookie: rule is in its table. */
     struct rnd_counts rules[RND_MAX_RULES + 1];
     uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
+    /* Packets. */
+    uint64_t groups[RND_MAX_GROUPS + 1];
+    uint64_t buckets[RND_MAX_GROUPS + 1][RND_MAX_BUCKETS];
+    uint64_t meters[RND_MAX_METERS + 1];
     char *error;                    /* The engine refused the case: why. */
 };
 
@@ -109,6 +130,22 @@ char *rnd_hex(const void *data, size_t size);
 /* Null if 'a' and 'b' are the same, else what differs, to be freed. */
 char *rnd_compare(struct rnd_result *a, const char *a_name,
                   struct rnd_result *b, const char *b_name);
+
+/* conn.c */
+struct rnd_conn {
+    struct vconn *vconn;
+    int version;
+    void (*pump)(void);         /* Runs a switch of this process, or null. */
+};
+
+void rnd_conn_open(struct rnd_conn *, const char *name, int version,
+                   void (*pump)(void));
+/* Sends what is in 'msgs', which becomes empty, and waits for a barrier.
+ * Returns the first error's name, to be freed, or null. */
+char *rnd_conn_send(struct rnd_conn *, struct ovs_list *msgs);
+/* Replaces all groups and meters by those of the case. */
+char *rnd_conn_set_up(struct rnd_conn *, const struct rnd_case *);
+void rnd_conn_read_counters(struct rnd_conn *, struct rnd_result *);
 
 /* ours.c */
 void rnd_ours_init(void);
@@ -131,7 +168,8 @@ void rnd_stock_run(const struct rnd_case *, struct rnd_result *,
  * be freed. */
 typedef char *rnd_fails_fn(const struct rnd_case *);
 void rnd_shrink(struct rnd_case *, rnd_fails_fn *);
-/* Writes flows.txt, in.N.pcap, expect.N.pcap into 'dir' (made). */
+/* Writes flows.txt, groups.txt, meters.txt, in.N.pcap, expect.N.pcap into
+ * 'dir' (made). */
 void rnd_write_replay(const struct rnd_case *, const struct rnd_result *,
                       const char *dir);
 

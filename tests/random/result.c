@@ -151,6 +151,35 @@ compare_counts(const struct rnd_result *a, const char *a_name,
     return true;
 }
 
+static bool
+compare_groups(const struct rnd_result *a, const char *a_name,
+               const struct rnd_result *b, const char *b_name, struct ds *s)
+{
+    for (int i = 1; i <= RND_MAX_GROUPS; i++) {
+        if (a->groups[i] != b->groups[i]) {
+            ds_put_format(s, "group %d: %s: %"PRIu64" packets; %s: %"PRIu64,
+                          i, a_name, a->groups[i], b_name, b->groups[i]);
+            return false;
+        }
+        for (int j = 0; j < RND_MAX_BUCKETS; j++) {
+            if (a->buckets[i][j] != b->buckets[i][j]) {
+                ds_put_format(s, "group %d, bucket %d: %s: %"PRIu64
+                              " packets; %s: %"PRIu64, i, j, a_name,
+                              a->buckets[i][j], b_name, b->buckets[i][j]);
+                return false;
+            }
+        }
+    }
+    for (int i = 1; i <= RND_MAX_METERS; i++) {
+        if (a->meters[i] != b->meters[i]) {
+            ds_put_format(s, "meter %d: %s: %"PRIu64" packets; %s: %"PRIu64,
+                          i, a_name, a->meters[i], b_name, b->meters[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 char *
 rnd_compare(struct rnd_result *a, const char *a_name,
             struct rnd_result *b, const char *b_name)
@@ -162,8 +191,9 @@ rnd_compare(struct rnd_result *a, const char *a_name,
             ds_put_format(&s, "%s refuses: %s", a->error ? a_name : b_name,
                           a->error ? a->error : b->error);
         }
-    } else if (compare_outputs(a, a_name, b, b_name, &s)) {
-        compare_counts(a, a_name, b, b_name, &s);
+    } else if (compare_outputs(a, a_name, b, b_name, &s)
+               && compare_counts(a, a_name, b, b_name, &s)) {
+        compare_groups(a, a_name, b, b_name, &s);
     }
     if (!s.length) {
         ds_destroy(&s);

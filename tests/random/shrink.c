@@ -55,6 +55,37 @@ drop_packets(struct rnd_case *c, int first, int n, rnd_fails_fn *fn)
     return ok;
 }
 
+/* The last group: others may lead to it. */
+static bool
+drop_group(struct rnd_case *c, rnd_fails_fn *fn)
+{
+    struct rnd_case *try = xmemdup(c, sizeof *c);
+    bool ok;
+
+    try->n_groups--;
+    ok = fails(try, fn);
+    if (ok) {
+        *c = *try;
+    }
+    free(try);
+    return ok;
+}
+
+static void
+drop_bucket(struct rnd_case *c, int group, int bucket, rnd_fails_fn *fn)
+{
+    struct rnd_case *try = xmemdup(c, sizeof *c);
+    struct rnd_group *g = &try->groups[group];
+
+    memmove(&g->buckets[bucket], &g->buckets[bucket + 1],
+            (g->n_buckets - bucket - 1) * sizeof *g->buckets);
+    g->n_buckets--;
+    if (fails(try, fn)) {
+        *c = *try;
+    }
+    free(try);
+}
+
 static bool
 drop_action(struct rnd_case *c, int rule, int action, rnd_fails_fn *fn)
 {
@@ -92,6 +123,14 @@ rnd_shrink(struct rnd_case *c, rnd_fails_fn *fn)
     for (int i = 0; i < c->n_rules; i++) {
         for (int j = c->rules[i].n_actions - 1; j >= 0; j--) {
             drop_action(c, i, j, fn);
+        }
+    }
+    while (c->n_groups && drop_group(c, fn)) {
+        continue;
+    }
+    for (int i = 0; i < c->n_groups; i++) {
+        for (int j = c->groups[i].n_buckets - 1; j >= 0; j--) {
+            drop_bucket(c, i, j, fn);
         }
     }
 }
@@ -154,6 +193,33 @@ write_flows(const struct rnd_case *c, const char *dir)
     fclose(file);
 }
 
+/* Groups in the order in which they can be added. */
+static void
+write_groups(const struct rnd_case *c, const char *dir)
+{
+    FILE *file = c->n_groups ? create(dir, "groups.txt") : NULL;
+
+    for (int i = c->n_groups - 1; i >= 0; i--) {
+        char *text = rnd_group_text(&c->groups[i]);
+
+        fprintf(file, "%s\n", text);
+        free(text);
+    }
+    if (file) {
+        fclose(file);
+    }
+    file = c->n_meters ? create(dir, "meters.txt") : NULL;
+    for (int i = 1; i <= c->n_meters; i++) {
+        char *text = rnd_meter_text(i);
+
+        fprintf(file, "%s\n", text);
+        free(text);
+    }
+    if (file) {
+        fclose(file);
+    }
+}
+
 static void
 write_outputs(const struct rnd_result *r, uint16_t port, const char *dir,
               const char *name)
@@ -176,6 +242,7 @@ rnd_write_replay(const struct rnd_case *c, const struct rnd_result *expected,
 {
     mkdir(dir, 0777);
     write_flows(c, dir);
+    write_groups(c, dir);
     for (int port = 1; port <= RND_N_PORTS; port++) {
         char *name = xasprintf("%d", port);
         FILE *file = create_pcap(dir, "in", name);

@@ -215,6 +215,30 @@ check 'deletes the group' ofctl del-groups br0 group_id=1
 check 'and its flow' sh -c \
     "! ovs-ofctl $of dump-flows br0 | grep group"
 
+ofctl add-group br0 'group_id=1,type=all,bucket=actions=output:2'
+ofctl add-group br0 'group_id=2,type=all,bucket=actions=output:3'
+ofctl add-flow br0 \
+    'in_port=1,actions=group:1,group:2,clone(group:1),group:2,group:1'
+ofctl add-flow br0 'in_port=2,actions=group:1'
+check 'deletes a group that a flow names often' ofctl del-groups br0 group_id=1
+check 'and its flows, once' prints 0 sh -c \
+    "ovs-ofctl $of dump-flows br0 | grep -c group || :"
+ofctl add-flow br0 'in_port=1,udp,actions=group:2,group:2'
+printf '%s\n' 'group delete group_id=2' 'flow add actions=group:99' \
+    >"$dir/bundle"
+refuses 'a bundle that deletes a group, then fails' BAD_OUT_GROUP \
+    ofctl bundle br0 "$dir/bundle"
+base3=$(n_sent 3)
+receive
+check 'leaves the group and its flow' wait_until 5 prints $((base3 + 2)) \
+    n_sent 3
+printf '%s\n' 'group delete group_id=2' 'group add group_id=2,type=all' \
+    >"$dir/bundle"
+check 'the same without the fault' ofctl bundle br0 "$dir/bundle"
+check 'deletes the flow' prints 0 sh -c \
+    "ovs-ofctl $of dump-flows br0 | grep -c group || :"
+
+anew
 cat >"$dir/bundle" <<'E2'
 group add group_id=1,type=all,bucket=actions=output:2
 group insert_bucket group_id=1,command_bucket_id=last,bucket=bucket_id:7,actions=output:3

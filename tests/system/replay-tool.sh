@@ -62,8 +62,20 @@ trouble port-zero "--in 0=in.pcap: expected PORT=FILE" \
     --flows flows.txt --in 0=in.pcap
 trouble port-twice "this port has already the file" \
     --flows flows.txt --in 1=in.pcap --in 1=good.pcap
-trouble groups "no groups yet" --flows flows.txt --groups x --in 1=in.pcap
-trouble meters "no meters yet" --flows flows.txt --meters x --in 1=in.pcap
+trouble groups "x: cannot be opened" --flows flows.txt --groups x \
+    --in 1=in.pcap
+echo "group_id=1,type=some,bucket=output:1" >groups.txt
+trouble groups-syntax "groups.txt:1: invalid group type some" \
+    --flows flows.txt --groups groups.txt --in 1=in.pcap
+printf '%s\n' "# a comment" "group_id=1,type=all,bucket=actions=ct(commit)" \
+    >groups.txt
+trouble groups-refused "groups.txt:2: the switch refuses this" \
+    --flows flows.txt --groups groups.txt --in 1=in.pcap
+trouble meters "x: cannot be opened" --flows flows.txt --meters x \
+    --in 1=in.pcap
+echo "meter=1,pktps" >meters.txt
+trouble meters-syntax "meters.txt:1: must specify bands" --flows flows.txt \
+    --meters meters.txt --in 1=in.pcap
 trouble argument "unexpected argument" --flows flows.txt --in 1=in.pcap more
 trouble table-miss "expected TABLE:MODE" --flows flows.txt --in 1=in.pcap \
     --table-miss=0:perhaps

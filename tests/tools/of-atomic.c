@@ -41,6 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "csum.h"
+#include "fatal-signal.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-bundle.h"
@@ -48,6 +49,7 @@
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-switch.h"
+#include "openvswitch/ofp-util.h"
 #include "openvswitch/ofp-table.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vconn.h"
@@ -94,7 +96,8 @@ static uint64_t n_mixed, n_old, n_checked;
 static char first_fault[200];
 
 static struct vconn *vconn;             /* OpenFlow 1.4. */
-static struct vconn *vconn11;           /* For table-miss configuration. */
+static struct vconn *events;            /* Messages that nobody asked for. */
+static char *mgmt_name;
 static long long int deadline = LLONG_MAX;
 
 static void
@@ -165,18 +168,6 @@ send_packets(void *device)
     return NULL;
 }
 
-static void
-fault(uint64_t *counter, const char *what, uint64_t seq,
-      const uint32_t tags[4])
-{
-    if (!(*counter)++ && !first_fault[0]) {
-        snprintf(first_fault, sizeof first_fault,
-                 "%s: packet %"PRIu64" has %"PRIu32" %"PRIu32" %"PRIu32
-                 " %"PRIu32", sent after round %"PRIu32, what, seq, tags[0],
-                 tags[1], tags[2], tags[3], n_rounds);
-    }
-}
-
 /* The last round whose reply came before 'seq' was sent. */
 static uint32_t
 round_of(uint64_t seq)
@@ -187,6 +178,18 @@ round_of(uint64_t seq)
         k--;
     }
     return k;
+}
+
+static void
+fault(uint64_t *counter, const char *what, uint64_t seq,
+      const uint32_t tags[4])
+{
+    if (!(*counter)++ && !first_fault[0]) {
+        snprintf(first_fault, sizeof first_fault,
+                 "%s: packet %"PRIu64" has %"PRIu32" %"PRIu32" %"PRIu32
+                 " %"PRIu32", sent after round %"PRIu32, what, seq, tags[0],
+                 tags[1], tags[2], tags[3], round_of(seq));
+    }
 }
 
 static uint32_t
@@ -418,6 +421,18 @@ bundle_round(uint32_t k)
     ofpbuf_list_delete(&requests);
 }
 
+/* A connection is open only while it is used: nobody answers the switch's
+ * echo requests. */
+static struct vconn *
+open_vconn(enum ofp_version version)
+{
+    struct vconn *v;
+
+    must(vconn_open(mgmt_name, 1u << version, 0, &v), mgmt_name);
+    must(vconn_connect_block(v, -1), mgmt_name);
+    return v;
+}
+
 static void
 start_anew(void)
 {
@@ -488,6 +503,8 @@ round_delete(uint32_t k)
     flow(OFPFC_DELETE_STRICT, "priority=10,udp");
 }
 
+static struct vconn *vconn11;           /* For table-miss configuration. */
+
 static void
 set_miss(const char *what)
 {
@@ -529,12 +546,14 @@ run_barriers(uint32_t wanted)
     };
     uint32_t n;
 
+    vconn11 = open_vconn(OFP11_VERSION);
     for (n = 0; !is_over(n, wanted) || n % ARRAY_SIZE(kinds); n++) {
         void (*kind)(uint32_t) = kinds[n % ARRAY_SIZE(kinds)];
 
         kind(n_rounds + 1);
         note_round(kind == round_miss_drop);
     }
+    vconn_close(vconn11);
     return n;
 }
 
@@ -548,9 +567,14 @@ wait_for_expiry(void)
 
     do {
         ofpbuf_delete(msg);
-        must(vconn_recv_block(vconn, &msg), "flow-removed");
-    } while (ofptype_decode(&type, msg->data)
-             || type != OFPTYPE_FLOW_REMOVED);
+        must(vconn_recv_block(events, &msg), "flow-removed");
+        must(ofptype_decode(&type, msg->data), "flow-removed");
+        if (type == OFPTYPE_ECHO_REQUEST) {
+            must(vconn_send_block(events,
+                                  ofputil_encode_echo_reply(msg->data)),
+                 "echo");
+        }
+    } while (type != OFPTYPE_FLOW_REMOVED);
     if (ofputil_decode_flow_removed(&fr, msg->data)) {
         ovs_fatal(0, "flow-removed");
     }
@@ -561,7 +585,12 @@ wait_for_expiry(void)
 static uint32_t
 run_expiries(uint32_t wanted)
 {
+    struct ofputil_switch_config config = { .miss_send_len = UINT16_MAX };
     uint32_t n;
+
+    /* Without it, such a connection hears of no removed flow. */
+    events = open_vconn(OFP14_VERSION);
+    transact(events, ofputil_encode_set_config(&config, OFP14_VERSION));
 
     for (n = 0; !is_over(n, wanted); n += N_SRC_PORTS) {
         for (int i = 0; i < N_SRC_PORTS; i++) {
@@ -581,23 +610,8 @@ run_expiries(uint32_t wanted)
         }
         note_round(false);
     }
+    vconn_close(events);
     return n;
-}
-
-static void
-connect_all(const char *mgmt)
-{
-    struct ofputil_switch_config config = { .miss_send_len = UINT16_MAX };
-    char *name = xasprintf("unix:%s", mgmt);
-
-    must(vconn_open(name, 1u << OFP14_VERSION, 0, &vconn), name);
-    must(vconn_connect_block(vconn, -1), name);
-    must(vconn_open(name, 1u << OFP11_VERSION, 0, &vconn11),
-         name);
-    must(vconn_connect_block(vconn11, -1), name);
-    /* Without it, such a connection hears of no removed flow. */
-    transact(vconn, ofputil_encode_set_config(&config, OFP14_VERSION));
-    free(name);
 }
 
 static int
@@ -688,8 +702,10 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    fatal_ignore_sigpipe();
     parse_options(argc, argv, &o);
-    connect_all(o.mgmt);
+    mgmt_name = xasprintf("unix:%s", o.mgmt);
+    vconn = open_vconn(OFP14_VERSION);
 
     start_anew();
     msg = group_message(OFPGC11_ADD, "group_id=1,type=all");
@@ -716,6 +732,6 @@ main(int argc, char *argv[])
         pthread_join(threads[i], NULL);
     }
     vconn_close(vconn);
-    vconn_close(vconn11);
+    free(mgmt_name);
     return status;
 }

@@ -125,14 +125,20 @@ def capture(name):
 
 # Cases.
 
+def lines_of(text):
+    return "".join(line.strip() + "\n"
+                   for line in text.strip().splitlines())
+
+
 class Case:
     """One folder.  See case()."""
 
     def __init__(self, name, flows, packets, expect, **kw):
         self.name = name
-        self.flows = "".join(line.strip() + "\n"
-                             for line in flows.strip().splitlines())
+        self.flows = lines_of(flows)
         self.config = kw.pop("config", "")
+        self.groups = lines_of(kw.pop("groups", ""))
+        self.meters = lines_of(kw.pop("meters", ""))
         self.options = kw.pop("options", [])
         self.lines = kw.pop("lines", [])
         self.stock = kw.pop("stock", True)
@@ -189,6 +195,8 @@ class Case:
         os.mkdir(self.folder)
         self.write_text("flows.txt", self.flows)
         self.write_text("config.txt", self.config)
+        self.write_text("groups.txt", self.groups)
+        self.write_text("meters.txt", self.meters)
         self.write_text("options.txt",
                         "".join(o + "\n" for o in self.options))
         self.write_text("lines.txt", "".join(o + "\n" for o in self.lines))
