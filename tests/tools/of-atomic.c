@@ -634,9 +634,6 @@ run(const char *what, uint32_t (*rounds)(uint32_t), uint32_t wanted,
     if (n_faults) {
         printf("not ok %s - %"PRIu64" faults; %s\n", what, n_faults,
                first_fault);
-    } else if (wanted && !n_checked) {
-        printf("not ok %s - no packet came\n", what);
-        n_faults = 1;
     } else {
         printf("ok %s\n", what);
     }
@@ -716,6 +713,11 @@ main(int argc, char *argv[])
         must(pthread_create(&threads[n_threads++], NULL,
                             i == optind ? receive_packets : send_packets,
                             argv[i]), "thread");
+    }
+    for (long long int until = time_msec() + 30000; !received; nap()) {
+        if (time_msec() > until) {
+            ovs_fatal(0, "no packet comes");
+        }
     }
     share = o.seconds * 1000LL / 3;
     status = run("bundles", run_bundles, o.bundles, share);
