@@ -121,7 +121,7 @@ struct vm_map_ops {
     /* The same in steps, for kinds with VM_MAP_CAP_VSTEPS: vstart(), then
      * vnext() 'n_vsteps' times, each with the cookie of the step before, then
      * vend().  Each step prefetches what the next one reads.  A wrong cookie
-     * costs time and nothing else. */
+     * can only miss. */
     unsigned n_vsteps;
     uint64_t (*vstart)(struct vm_map *, const void *key);
     uint64_t (*vnext)(struct vm_map *, const void *key, uint64_t cookie);
@@ -286,6 +286,27 @@ vm_hash_mask(uint64_t seed)
             + UINT64_C(0x9e3779b97f4a7c15));
 }
 
+/* The 'n' bytes at 'p', 0 to 8, as a word padded with 0s: bytes may be read
+ * twice, but none that is not the key's. */
+static inline uint64_t
+vm_hash_word(const uint8_t *p, size_t n)
+{
+    uint64_t word = 0;
+    uint32_t low, high;
+
+    if (n >= 8) {
+        __builtin_memcpy(&word, p, 8);
+    } else if (n >= 4) {
+        __builtin_memcpy(&low, p, 4);
+        __builtin_memcpy(&high, p + n - 4, 4);
+        word = low | (uint64_t) high << 8 * (n - 4);
+    } else if (n) {
+        word = (p[0] | (uint64_t) p[n / 2] << 8 * (n / 2)
+                | (uint64_t) p[n - 1] << 8 * (n - 1));
+    }
+    return word;
+}
+
 /* vm_hash_bytes() with those two at hand, which JITs may inline: one multiply
  * for each 16 bytes of key (words 'a' and 'b', little-endian on all our
  * machines), and one for what is left, 0 to 15 bytes, padded with 0s. */
@@ -293,20 +314,15 @@ static inline uint64_t
 vm_hash_fixed(const void *key, size_t n, uint64_t start, uint64_t mask)
 {
     const uint8_t *p = (const uint8_t *) key;
-    uint64_t h = start, a = 0, b = 0;
+    uint64_t h = start, a, b;
 
     for (; n >= 16; n -= 16, p += 16) {
         __builtin_memcpy(&a, p, 8);
         __builtin_memcpy(&b, p + 8, 8);
         h = vm_hash_mix(a ^ mask, b ^ h);
     }
-    a = b = 0;
-    if (n > 8) {
-        __builtin_memcpy(&a, p, 8);
-        __builtin_memcpy(&b, p + 8, n - 8);
-    } else {
-        __builtin_memcpy(&a, p, n);
-    }
+    a = vm_hash_word(p, n);
+    b = n > 8 ? vm_hash_word(p + 8, n - 8) : 0;
     return vm_hash_mix(a ^ ~mask, b ^ h);
 }
 

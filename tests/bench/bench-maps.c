@@ -13,6 +13,7 @@ main(void)
     bench_fact("times", "CPU time of the thread");
     bench_dpdk_init();
     bench_maps_hash();
+    bench_maps_more();
     bench_maps_lpm();
     return 0;
 }

@@ -12,5 +12,6 @@ void bench_dpdk_init(void);
 
 void bench_maps_hash(void);
 void bench_maps_lpm(void);
+void bench_maps_more(void);
 
 #endif /* tests/bench/maps.h */

@@ -3,9 +3,9 @@
 /* Maps with readers, writers and deleters on several threads.
  *
  * Odd keys are always there; each writer replaces the values of its own, and
- * puts in and deletes even ones all the time.  A value is a key and a number,
- * eight times over, so that half of an update shows.  Run it under TSan,
- * too. */
+ * puts in and deletes even ones all the time, and finds in the map what it
+ * remembers of them (its model).  A value is a key and a number, eight times
+ * over, so that half of an update shows.  Run it under TSan, too. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +27,8 @@
 #define KEYS 256
 #define READERS 2
 #define WRITERS 2
-#define STEPS 60000
+#define STEPS 40000
+#define CPUS 2                  /* Of per-CPU kinds. */
 
 struct key {
     uint32_t len;               /* lpm_trie: prefix length. */
@@ -71,13 +72,31 @@ static void
 put(struct shared *s, uint32_t number, uint64_t n)
 {
     struct key key = make_key(number);
-    struct value value;
+    struct value values[CPUS];  /* All CPUs', in per-CPU kinds. */
 
     for (int i = 0; i < 8; i++) {
-        value.words[i] = n << 32 | number;
+        for (int cpu = 0; cpu < CPUS; cpu++) {
+            values[cpu].words[i] = n << 32 | number;
+        }
     }
-    int error = vm_map_update(s->map, &key, &value, VM_ANY);
+    int error = vm_map_write(s->map, &key, values, VM_ANY);
     assert_true(!error || (error == -E2BIG && !s->keep_odd));
+}
+
+/* A writer's key is as it left it: 'n' as last put, or -1 if it is not there.
+ * An LRU may have evicted it. */
+static void
+check_own(struct shared *s, uint32_t number, int64_t n)
+{
+    struct key key = make_key(number);
+    const struct value *value = vm_map_lookup(s->map, &key);
+
+    if (!value) {
+        assert_true(n < 0 || !s->keep_odd);
+    } else if (value->words[0] != ((uint64_t) n << 32 | number)) {
+        fail_msg("key %u: %#lx instead of step %ld", number,
+                 (unsigned long) value->words[0], (long) n);
+    }
 }
 
 static void *
@@ -85,6 +104,10 @@ writer_main(void *thread_)
 {
     struct thread *t = thread_;
     uint64_t state = 77 + t->id;
+    int64_t model[KEYS] = { 0 };        /* run() has put them all. */
+
+    vm_set_cpu(t->id % CPUS);
+    vm_qsbr_register(t->id);
 
     for (uint64_t step = 1; step < STEPS; step++) {
         /* Its own keys: those that leave its number by WRITERS. */
@@ -94,15 +117,21 @@ writer_main(void *thread_)
 
         if (number / WRITERS % 2 || rng(&state) % 2) {
             put(t->shared, number, step);
+            model[number] = step;
         } else {
             int error = vm_map_delete(t->shared->map, &key);
 
             assert_true(!error || error == -ENOENT);
+            model[number] = -1;
         }
+        number = rng(&state) % (KEYS / WRITERS) * WRITERS + (t->id - READERS);
+        check_own(t->shared, number, model[number]);
+        vm_qsbr_quiescent(t->id);
         if (step % 16 == 0) {
             vm_qsbr_poll();
         }
     }
+    vm_qsbr_unregister(t->id);
     atomic_fetch_sub(&t->shared->n_writers, 1);
     return NULL;
 }
@@ -114,6 +143,7 @@ reader_main(void *thread_)
     struct shared *s = t->shared;
     uint64_t state = 99 + t->id, n_found = 0;
 
+    vm_set_cpu(t->id % CPUS);
     vm_qsbr_register(t->id);
     while (atomic_load_explicit(&s->n_writers, memory_order_relaxed)) {
         for (int i = 0; i < 32; i++) {
@@ -156,6 +186,7 @@ run(enum vm_map_kind kind, uint32_t max_entries, uint32_t flags,
     struct thread threads[READERS + WRITERS];
     struct vm_err err;
 
+    vm_set_n_cpus(CPUS);
     vm_set_defer(vm_qsbr_defer);
     if (vm_map_create(&attr, &s.map, &err)) {
         fail_msg("%s", err.text);
@@ -190,6 +221,7 @@ run(enum vm_map_kind kind, uint32_t max_entries, uint32_t flags,
     vm_map_unref(s.map);
     vm_qsbr_drain();
     vm_set_defer(NULL);
+    vm_set_n_cpus(1);
 }
 
 static void
@@ -209,6 +241,18 @@ static void
 test_lru_hash(void **state)
 {
     run(VM_MAP_lru_hash, KEYS / 4, 0, false);
+}
+
+static void
+test_lru_percpu_hash(void **state)
+{
+    run(VM_MAP_lru_percpu_hash, KEYS / 4, 0, false);
+}
+
+static void
+test_percpu_hash(void **state)
+{
+    run(VM_MAP_percpu_hash, KEYS, 0, true);
 }
 
 static void
@@ -301,6 +345,8 @@ main(void)
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_hash_no_prealloc),
         cmocka_unit_test(test_lru_hash),
+        cmocka_unit_test(test_lru_percpu_hash),
+        cmocka_unit_test(test_percpu_hash),
         cmocka_unit_test(test_lpm_trie),
         cmocka_unit_test(test_ringbuf),
     };

@@ -281,6 +281,15 @@ test_vhash(void **state)
 
         assert_null(vm_vmap_lookup(map, key, 4));
         assert_int_equal(*vm_vmap_lookup(map, key, 5), i);
+
+        uint64_t cookie = map->ops->vstart(map, key);
+        assert_int_equal(map->ops->n_vsteps, 1);
+        cookie = map->ops->vnext(map, key, cookie);
+        assert_null(map->ops->vend(map, key, 4, cookie));
+        assert_int_equal(*(uint64_t *) map->ops->vend(map, key, 5, cookie),
+                         i);
+        map->ops->vnext(map, key, ~cookie);
+        assert_null(map->ops->vend(map, key, 5, ~cookie));
         vm_ventry_remove_at(entries[i], 9);
         assert_int_equal(*vm_vmap_lookup(map, key, 8), i);
         assert_null(vm_vmap_lookup(map, key, 9));

@@ -212,7 +212,7 @@ key_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
             return false;
         }
     }
-    return !n || !memcmp(a, b, n);
+    return vm_hash_word(a, n) == vm_hash_word(b, n);
 }
 
 static inline bool

@@ -85,6 +85,14 @@ size_t vm_vtab_memory(const struct vm_vtab *);
 bool vm_vtab_for_each(struct vm_vtab *,
                       bool (*cb)(struct vm_ventry *, void *aux), void *aux);
 
+/* ## The maps. */
+
+int vm_vmap_check_attr(const struct vm_map_attr *, struct vm_err *);
+bool vm_vmap_is_full(const struct vm_map *, size_t n_entries);
+struct vm_vtab *vm_vhash_tab(const struct vm_map *);    /* A vhash's. */
+
+/* ## Readers. */
+
 static inline uint64_t
 vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
 {

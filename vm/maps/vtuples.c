@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Versioned masked tuples (vtuples) and the versioned hash (vhash): the maps
- * around the tables of vtable.c. */
+/* Versioned masked tuples (vtuples) around the tables of vtable.c, and what
+ * they have in common with vhash.c. */
 
 #include "vm/maps/vtable-internal.h"
 
@@ -31,46 +31,16 @@ struct vtuples {
     size_t index_mask;
 };
 
-struct vhash {
-    struct vm_map map;
-    struct vm_vtab *tab;
-};
-
 static struct vtuples *
 vtuples_cast(const struct vm_map *map)
 {
     return (struct vtuples *) map;
 }
 
-static struct vhash *
-vhash_cast(const struct vm_map *map)
-{
-    return (struct vhash *) map;
-}
-
 static struct tuple_list *
 list_of(const struct vtuples *vt)
 {
     return atomic_load_explicit(&vt->list, memory_order_relaxed);
-}
-
-static int
-check_attr(const struct vm_map_attr *attr, struct vm_err *err)
-{
-    if (!attr->key_size || attr->key_size % 8
-        || attr->key_size > 8 * VM_VKEY_MAX_WORDS || attr->value_size != 8
-        || attr->flags) {
-        return vm_err(err, -EINVAL, "versioned map %s: keys have 8 to 512 "
-                      "bytes in steps of 8, values 8 bytes, and there are no "
-                      "flags", attr->name ? attr->name : "");
-    }
-    return 0;
-}
-
-static bool
-is_full(const struct vm_map *map, size_t n)
-{
-    return map->max_entries && n >= map->max_entries;
 }
 
 /* vtuples: the writer's index of masks. */
@@ -283,7 +253,7 @@ static int
 vtuples_create(const struct vm_map_attr *attr, struct vm_map **mapp,
                struct vm_err *err)
 {
-    int error = check_attr(attr, err);
+    int error = vm_vmap_check_attr(attr, err);
     struct vtuples *vt;
 
     if (error) {
@@ -360,7 +330,7 @@ vm_vtuples_insert(struct vm_map *map, const uint64_t *mask,
     struct vm_ventry *e;
     int error;
 
-    if (is_full(map, vt->n_entries)) {
+    if (vm_vmap_is_full(map, vt->n_entries)) {
         return -E2BIG;
     }
     if (!tab) {
@@ -579,76 +549,26 @@ vm_vtuples_tuple(const struct vm_map *map, size_t i, uint64_t *mask,
     }
 }
 
-/* vhash. */
+/* Both. */
 
-static int
-vhash_create(const struct vm_map_attr *attr, struct vm_map **mapp,
-             struct vm_err *err)
+int
+vm_vmap_check_attr(const struct vm_map_attr *attr, struct vm_err *err)
 {
-    int error = check_attr(attr, err);
-    struct vhash *vh;
-
-    if (error) {
-        return error;
+    if (!attr->key_size || attr->key_size % 8
+        || attr->key_size > 8 * VM_VKEY_MAX_WORDS || attr->value_size != 8
+        || attr->flags) {
+        return vm_err(err, -EINVAL, "versioned map %s: keys have 8 to 512 "
+                      "bytes in steps of 8, values 8 bytes, and there are no "
+                      "flags", attr->name ? attr->name : "");
     }
-    vh = calloc(1, sizeof *vh);
-    if (!vh || !(vh->tab = vm_vtab_new(NULL, attr->key_size / 8))) {
-        free(vh);
-        return vm_err(err, -ENOMEM, "no memory for a versioned map");
-    }
-    *mapp = &vh->map;
     return 0;
 }
 
-static void
-vhash_destroy(struct vm_map *map)
+bool
+vm_vmap_is_full(const struct vm_map *map, size_t n)
 {
-    vm_vtab_free(vhash_cast(map)->tab);
-    free(vhash_cast(map));
+    return map->max_entries && n >= map->max_entries;
 }
-
-int
-vm_vhash_insert(struct vm_map *map, const uint64_t *key,
-                uint64_t add_version, uint64_t value,
-                struct vm_ventry **entryp)
-{
-    struct vhash *vh = vhash_cast(map);
-    const struct vm_vnew new = {
-        .add_version = add_version,
-        .value = value,
-    };
-
-    return (is_full(map, vh->tab->n_entries) ? -E2BIG
-            : vm_vtab_insert(vh->tab, key, &new, entryp));
-}
-
-void
-vm_vhash_delete(struct vm_map *map, struct vm_ventry *e)
-{
-    vm_vtab_delete(vhash_cast(map)->tab, e);
-}
-
-static void *
-vhash_vlookup(struct vm_map *map, const void *key, uint64_t version)
-{
-    struct vm_ventry *e = vm_vtab_lookup(vhash_cast(map)->tab, key, version);
-
-    return e ? &e->value : NULL;
-}
-
-static size_t
-vhash_memory(const struct vm_map *map)
-{
-    return sizeof(struct vhash) + vm_vtab_memory(vhash_cast(map)->tab);
-}
-
-static size_t
-vhash_count(const struct vm_map *map)
-{
-    return vhash_cast(map)->tab->n_entries;
-}
-
-/* Both. */
 
 uint64_t *
 vm_vmap_lookup(struct vm_map *map, const uint64_t *key, uint64_t version)
@@ -670,7 +590,7 @@ vm_vmap_for_each(struct vm_map *map,
                  bool (*cb)(struct vm_ventry *, void *aux), void *aux)
 {
     if (map->ops == &vm_map_ops_vhash) {
-        vm_vtab_for_each(vhash_cast(map)->tab, cb, aux);
+        vm_vtab_for_each(vm_vhash_tab(map), cb, aux);
         return;
     }
 
@@ -681,17 +601,6 @@ vm_vmap_for_each(struct vm_map *map,
         }
     }
 }
-
-const struct vm_map_ops vm_map_ops_vhash = {
-    .name = "vhash",
-    .number = VM_MAP_vhash,
-    .caps = VM_MAP_CAP_VLOOKUP,
-    .create = vhash_create,
-    .destroy = vhash_destroy,
-    .vlookup = vhash_vlookup,
-    .memory = vhash_memory,
-    .count = vhash_count,
-};
 
 const struct vm_map_ops vm_map_ops_vtuples = {
     .name = "vtuples",
