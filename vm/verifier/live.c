@@ -282,13 +282,15 @@ live_load(struct vlive *live, const struct vm_insn *insn, struct vfp fp,
 }
 
 /* A number stored outside of the function's stack matters ('elsewhere') where
- * a context member has a range, and where it may be a caller's stack. */
+ * a context member has a range, and where it may be a caller's stack.  What
+ * may point into the function's stack may point elsewhere, too. */
 static void
 live_store(struct vlive *live, const struct vm_insn *insn, struct vfp fp,
            int size, bool elsewhere)
 {
     uint64_t slots = slots_touched(fp, insn->off, size);
-    bool precise = slots ? live->slots_precise & slots : elsewhere;
+    bool precise = live->slots_precise & slots
+                   || (elsewhere && fp.kind != VFP_CONST);
 
     if (fp.kind == VFP_CONST && size == 8
         && !((fp.off + insn->off) & 7)) {
