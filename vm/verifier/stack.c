@@ -49,14 +49,17 @@ byte_in_slot(int byte)
     return 7 - (-byte - 1) % 8;
 }
 
-/* A slot that held a register and loses part of it holds plain bytes. */
+/* A slot that held a register and loses part of it holds plain bytes, which
+ * nobody may see if it was a pointer. */
 static void
 break_spill(struct vslot *slot)
 {
+    enum vbyte rest = vreg_is_pointer(&slot->reg) ? VB_NONE : VB_MISC;
+
     if (vslot_is_spill(slot)) {
         for (int i = 0; i < 8; i++) {
             if (slot->bytes[i] == VB_SPILL) {
-                slot->bytes[i] = VB_MISC;
+                slot->bytes[i] = rest;
             }
         }
     }
