@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* AArch64: helpers, tail calls, lookups. */
+/* AArch64: helpers, tail calls.
+ *
+ * A run's tail calls through prog arrays are counted in x23.  Only the entry
+ * of a run's first program saves and restores it, around a call of what is
+ * the program's entry for tail calls, too; so local functions and the
+ * programs that they end in count together. */
 
 #include "jit/aarch64-parts.h"
 
@@ -76,74 +81,94 @@ go_to(struct jit *j, uint32_t pc)
     }
 }
 
-/* Tail call through a prog array (r2), index r3.  A target without native
- * code counts as missing: it could not carry the counter on. */
-static void
-tail_call(struct jit *j)
-{
-    uint32_t limit = j->prog->type->max_tail_calls;
-    size_t failures[4];
+#define COUNT A64_SHARED_BACK   /* Free in programs with a frame. */
 
-    load(j, 4, A64_T1, R2, offsetof(struct vm_map, max_entries));
-    a64_cmp(j, false, R3, A64_T1);
-    failures[0] = a64_skip(j, A64_B_COND(A64_HS));
-    load(j, 4, A64_COUNTER, A64_SP, A64_COUNTER_OFF);
-    a64_cmp_const(j, false, A64_COUNTER, limit ? limit : 33, A64_T1);
-    failures[1] = a64_skip(j, A64_B_COND(A64_HS));
-    load_slot(j, R2, R3, offsetof(struct vm_prog_array, progs));
-    failures[2] = a64_skip(j, A64_CBZ(true, A64_T2));
-    load(j, 8, A64_T1, A64_T2, offsetof(struct vm_prog, native_tail));
-    failures[3] = a64_skip(j, A64_CBZ(true, A64_T1));
-    a64_addsub_imm(j, 0x11, A64_COUNTER, A64_COUNTER, 1);
-    a64_leave(j);
-    a64_br(j, A64_T1);
-    for (int i = 0; i < 4; i++) {
-        a64_skip_to_here(j, failures[i]);
-    }
-    a64_mov_imm(j, R0, (uint64_t) -ENOENT);
+void
+a64_tail_reset(struct jit *j)
+{
+    a64_pair(j, A64_STP_PRE, COUNT, A64_LR, -16);
+    a64_mov_imm(j, COUNT, 0);
+    a64_put(j, 0x94000000 | 3);         /* bl to the tail entry */
+    a64_pair(j, A64_LDP_POST, COUNT, A64_LR, 16);
+    a64_put(j, A64_RET);
 }
 
-/* -- Lookups -- */
-
-/* An array's element: r0 = data + index * size, or 0. */
+/* The program in the slot to T2; '*beyond' is a jump to failure, or 0. */
 static void
-look_up_array(struct jit *j, const struct vm_array *array)
+load_prog(struct jit *j, uint32_t pc, size_t *beyond)
 {
-    size_t beyond;
+    const struct vm_prog_array *array
+        = (const struct vm_prog_array *) jit_known_map(j->prog, pc);
 
-    load(j, 4, A64_T1, R2, 0);
-    a64_mov_imm(j, R0, 0);
-    a64_cmp_const(j, false, A64_T1, array->map.max_entries, A64_T2);
-    beyond = a64_skip(j, A64_B_COND(A64_HS));
-    a64_mov_imm(j, A64_T2, array->elem_size);
-    a64_mov_imm(j, A64_T3, (uintptr_t) array->data);
-    a64_madd(j, true, false, A64_DNM(R0, A64_T1, A64_T2), A64_T3);
-    a64_skip_to_here(j, beyond);
+    *beyond = 0;
+    if (jit_known_slot(j->prog, pc)) {
+        a64_mov_imm(j, A64_T1,
+                    (uintptr_t) &array->progs[j->prog->aux[pc].cval]);
+        load(j, 8, A64_T2, A64_T1, 0);
+        return;
+    }
+    load(j, 4, A64_T1, R2, offsetof(struct vm_map, max_entries));
+    a64_cmp(j, false, R3, A64_T1);
+    *beyond = a64_skip(j, A64_B_COND(A64_HS));
+    load_slot(j, R2, R3, offsetof(struct vm_prog_array, progs));
+}
+
+/* Tail call through a prog array (r2), index r3.  A target without native
+ * code counts as missing: it could not carry the count on. */
+static void
+tail_call(struct jit *j, uint32_t pc)
+{
+    uint32_t limit = j->prog->type->max_tail_calls;
+    size_t over, beyond, empty, foreign;
+
+    a64_cmp_const(j, false, COUNT, limit ? limit : 33, A64_T1);
+    over = a64_skip(j, A64_B_COND(A64_HS));
+    load_prog(j, pc, &beyond);
+    empty = a64_skip(j, A64_CBZ(true, A64_T2));
+    load(j, 8, A64_T1, A64_T2, offsetof(struct vm_prog, native_tail));
+    foreign = a64_skip(j, A64_CBZ(true, A64_T1));
+    a64_addsub_imm(j, 0x11, COUNT, COUNT, 1);
+    if (j->subprog) {
+        /* The result is this function's. */
+        a64_blr(j, A64_T1);
+        a64_mov(j, true, R0, 0);
+        a64_leave(j);
+        a64_put(j, A64_RET);
+    } else {
+        a64_leave(j);
+        a64_br(j, A64_T1);
+    }
+    a64_skip_to_here(j, over);
+    a64_skip_to_here(j, empty);
+    a64_skip_to_here(j, foreign);
+    if (beyond) {
+        a64_skip_to_here(j, beyond);
+    }
+    if (jit_live_after(j, pc, VM_R0)) {
+        a64_mov_imm(j, R0, (uint64_t) -ENOENT);
+    }
 }
 
 void
 a64_call(struct jit *j, uint32_t pc)
 {
-    const struct vm_prog *prog = j->prog;
-    const struct vm_helper *h = vm_type_helper(prog->type,
-                                               prog->insns[pc].imm);
-    const struct vm_array *array = jit_known_array(prog, pc);
-
-    if (h->flags & VM_HF_TAIL_CALL && j->subprog) {
-        jit_fail(j, -ENOTSUP, "a tail call from a local function");
-    } else if (h->id == VM_HELPER_GOTO) {
+    switch (j->prog->insns[pc].imm) {
+    case VM_HELPER_GOTO:
         go_to(j, pc);
-    } else if (h->id == VM_HELPER_YIELD) {
+        break;
+    case VM_HELPER_YIELD:
         a64_yield(j);
-    } else if (h->id == VM_HELPER_PREFETCH) {
+        break;
+    case VM_HELPER_PREFETCH:
         a64_put(j, 0xf9800000 | R1 << 5);       /* prfm pldl1keep, [r1] */
-    } else if (h->flags & VM_HF_TAIL_CALL && jit_shares_frame(prog)) {
-        jit_fail(j, -ENOTSUP, "a tail call through a prog array");
-    } else if (h->flags & VM_HF_TAIL_CALL) {
-        tail_call(j);
-    } else if (array) {
-        look_up_array(j, array);
-    } else {
-        call_c(j, jit_call_target(prog, pc));
+        break;
+    case VM_HELPER_TAIL_CALL:
+        tail_call(j, pc);
+        break;
+    default:
+        if (!a64_lookup(j, pc)) {
+            call_c(j, jit_call_target(j->prog, pc));
+        }
+        break;
     }
 }

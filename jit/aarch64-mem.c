@@ -21,11 +21,18 @@ a64_access(struct jit *j, enum a64_opc opc, int size, int tn[2], int32_t off)
     }
 }
 
-/* BPF register 'reg' as a base: of the BPF stack it is the stack pointer. */
-static int
-base_of(struct jit *j, int reg, int32_t *off)
+/* Of the BPF stack the base is the stack pointer. */
+int
+a64_operand(const struct jit *j, uint32_t pc, int32_t *off, int *size)
 {
-    if (reg == VM_R10) {
+    const struct vm_insn *insn = &j->prog->insns[pc];
+    int reg = VM_CLASS(insn->code) == VM_LDX ? insn->src : insn->dst;
+
+    jit_access(j->prog, pc, off, size);
+    if (j->plan[pc].flags & JIT_FRAME) {
+        *off = j->plan[pc].frame + (int32_t) j->frame.bytes;
+        return A64_SP;
+    } else if (reg == VM_R10) {
         *off += j->frame.bytes;
         return A64_SP;
     }
@@ -35,25 +42,20 @@ base_of(struct jit *j, int reg, int32_t *off)
 void
 a64_load(struct jit *j, uint32_t pc, bool sign)
 {
-    const struct vm_insn *insn = &j->prog->insns[pc];
-    int base, size;
     int32_t off;
+    int size, base = a64_operand(j, pc, &off, &size);
 
-    jit_access(j->prog, pc, &off, &size);
-    base = base_of(j, insn->src, &off);
     a64_access(j, sign && size < 8 ? A64_LDRS : A64_LDR, size,
-               A64_DN(a64_map[insn->dst], base), off);
+               A64_DN(a64_map[j->prog->insns[pc].dst], base), off);
 }
 
 void
 a64_store(struct jit *j, uint32_t pc)
 {
     const struct vm_insn *insn = &j->prog->insns[pc];
-    int base, value, size;
     int32_t off;
+    int value, size, base = a64_operand(j, pc, &off, &size);
 
-    jit_access(j->prog, pc, &off, &size);
-    base = base_of(j, insn->dst, &off);
     if (VM_CLASS(insn->code) == VM_STX) {
         value = a64_reg(j, insn->src, A64_T0);
     } else if (!insn->imm) {
@@ -79,10 +81,10 @@ has_lse(void)
 /* The address in a register by itself: that of the base if it is free of
  * 'taken', which the operation changes before it is done with the address. */
 static int
-address(struct jit *j, const struct vm_insn *insn, int taken)
+address(struct jit *j, uint32_t pc, int taken)
 {
-    int32_t off = insn->off;
-    int base = base_of(j, insn->dst, &off);
+    int32_t off;
+    int size, base = a64_operand(j, pc, &off, &size);
 
     if (base == A64_SP || off || base == taken) {
         a64_add_const(j, true, A64_DN(A64_T1, base), off, A64_T2);
@@ -100,10 +102,11 @@ atomic_op(const struct vm_insn *insn)
 
 /* One instruction; those that fetch are full barriers, as in Linux. */
 static void
-atomic_lse(struct jit *j, const struct vm_insn *insn, int size)
+atomic_lse(struct jit *j, uint32_t pc, int size)
 {
+    const struct vm_insn *insn = &j->prog->insns[pc];
     bool fetch = insn->imm & VM_FETCH;
-    int at = address(j, insn, -1), src = a64_reg(j, insn->src, A64_T0);
+    int at = address(j, pc, -1), src = a64_reg(j, insn->src, A64_T0);
     uint32_t op = 0x38200000 | a64_size(size) | (fetch ? 3u << 22 : 0);
     int value = src;
 
@@ -183,11 +186,12 @@ compute(struct jit *j, const struct vm_insn *insn, int old, bool w)
 }
 
 static void
-atomic_loop(struct jit *j, const struct vm_insn *insn, int size)
+atomic_loop(struct jit *j, uint32_t pc, int size)
 {
+    const struct vm_insn *insn = &j->prog->insns[pc];
     bool fetch = insn->imm & VM_FETCH;
     int src = a64_reg(j, insn->src, A64_T3);
-    int old = fetch ? src : A64_T2, at = address(j, insn, old);
+    int old = fetch ? src : A64_T2, at = address(j, pc, old);
     size_t again;
 
     if (src != A64_T3) {
@@ -201,9 +205,10 @@ atomic_loop(struct jit *j, const struct vm_insn *insn, int size)
 }
 
 static void
-compare_exchange_loop(struct jit *j, const struct vm_insn *insn, int size)
+compare_exchange_loop(struct jit *j, uint32_t pc, int size)
 {
-    int r0 = a64_map[VM_R0], at = address(j, insn, r0);
+    const struct vm_insn *insn = &j->prog->insns[pc];
+    int r0 = a64_map[VM_R0], at = address(j, pc, r0);
     bool w = size == 8;
     size_t again, differs;
 
@@ -225,10 +230,10 @@ a64_atomic(struct jit *j, uint32_t pc, const struct vm_isa *isa)
     int size = isa->bits / 8;
 
     if (has_lse()) {
-        atomic_lse(j, insn, size);
+        atomic_lse(j, pc, size);
     } else if (insn->imm == VM_CMPXCHG) {
-        compare_exchange_loop(j, insn, size);
+        compare_exchange_loop(j, pc, size);
     } else {
-        atomic_loop(j, insn, size);
+        atomic_loop(j, pc, size);
     }
 }

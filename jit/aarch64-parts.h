@@ -18,10 +18,12 @@ int a64_reg(struct jit *, int reg, int scratch);
 /* Undoes the frame of the function that is being compiled. */
 void a64_leave(struct jit *);
 void a64_b_to(struct jit *, uint32_t offset);
-/* Offset from the stack pointer of the tail call counter. */
-#define A64_COUNTER_OFF 0
-/* Register that carries it between programs: r0's, which is free there. */
-#define A64_COUNTER 7
+/* Jumps to the target of 'pc' if 'insn', a branch with an empty distance,
+ * says so; 'invert' is the bit that inverts it. */
+void a64_branch_if(struct jit *, uint32_t pc, uint32_t insn,
+                   uint32_t invert);
+#define A64_INVERT_CC 1u
+#define A64_INVERT_ZERO (1u << 24)
 
 /* Forward jumps within the code of one instruction: a64_skip() emits 'insn'
  * with an empty distance, to be filled in when its target is here. */
@@ -54,6 +56,8 @@ void a64_arith(struct jit *, uint32_t pc, const struct vm_isa *);
 /* Register t from or to [base + off]; base is a machine register. */
 void a64_access(struct jit *, enum a64_opc, int size, int tn[2],
                 int32_t off);
+/* The base of access 'pc', a machine register, its offset and size. */
+int a64_operand(const struct jit *, uint32_t pc, int32_t *off, int *size);
 void a64_load(struct jit *, uint32_t pc, bool sign);
 void a64_store(struct jit *, uint32_t pc);
 void a64_atomic(struct jit *, uint32_t pc, const struct vm_isa *);
@@ -70,5 +74,10 @@ void a64_shared_end(struct jit *);
 
 /* aarch64-call.c */
 void a64_call(struct jit *, uint32_t pc);
+/* What a program with tail calls does before its entry for tail calls. */
+void a64_tail_reset(struct jit *);
+
+/* aarch64-lookup.c: a lookup that is inlined; false if 'pc' is none. */
+bool a64_lookup(struct jit *, uint32_t pc);
 
 #endif /* jit/aarch64-parts.h */

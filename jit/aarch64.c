@@ -11,55 +11,34 @@
  *
  *     callee-saved registers
  *     x30, x29        if it calls; x29 points here
- *     BPF stack
- *     tail call counter, if the program makes tail calls    <- sp
+ *     BPF stack       <- sp
  *
  * Programs of a type with a slot page share one frame, which aarch64-stub.c
- * makes.  Others leave their frame before a tail call and enter the target
- * after the instruction that sets the counter to 0; it travels in r0's
- * register. */
+ * makes.  Others leave their frame before a tail call (aarch64-call.c). */
 
 #include "jit/aarch64-parts.h"
-
-#define SAVED_PAIR(A, B) (1u << (A) | 1u << (B))
 
 const uint8_t a64_map[VM_R10] = { 7, 0, 1, 2, 3, 4, 19, 20, 21, 22 };
 
 /* -- Frames -- */
 
-/* Whether function 'subprog' makes calls that return to it. */
 static bool
-makes_calls(const struct vm_prog *prog, uint32_t subprog)
+shared_frame(const struct jit *j)
 {
-    const struct vm_subprog *s = &prog->subprogs[subprog];
-
-    for (uint32_t pc = s->start; pc < s->end;
-         pc += vm_insn_slots(&prog->insns[pc])) {
-        const struct vm_insn *insn = &prog->insns[pc];
-
-        if (insn->code == (VM_JMP | VM_CALL)
-            && (insn->src || (insn->imm != VM_HELPER_TAIL_CALL
-                              && !jit_known_array(prog, pc)))) {
-            return true;
-        }
-    }
-    return false;
+    return jit_shares_frame(j->prog) && !j->subprog;
 }
 
 /* Sets j->frame for the function that starts. */
 static void
 plan_frame(struct jit *j)
 {
-    const struct vm_prog *prog = j->prog;
-    uint32_t bytes = jit_stack_bytes(prog, j->subprog);
+    const struct jit_func *f = &j->funcs[j->subprog];
+    uint32_t bytes = f->frame || shared_frame(j)
+                     ? jit_stack_bytes(j->prog, j->subprog) : 0;
 
-    if (!j->subprog && !jit_shares_frame(prog)
-        && jit_has_tail_call(prog)) {
-        bytes += 8;
-    }
     j->frame.bytes = (bytes + 15) & ~15u;
-    j->frame.saved = jit_saved_regs(prog, j->subprog);
-    j->frame.calls = makes_calls(prog, j->subprog);
+    j->frame.saved = f->saved;
+    j->frame.calls = f->calls;
 }
 
 /* The pairs of registers that the frame saves, x29 and x30 first. */
@@ -71,10 +50,10 @@ saved_pairs(const struct jit *j, uint8_t first[3])
     if (j->frame.calls) {
         first[n++] = A64_FP;
     }
-    if (j->frame.saved & SAVED_PAIR(VM_R6, VM_R7)) {
+    if (j->frame.saved & 3) {
         first[n++] = a64_map[VM_R6];
     }
-    if (j->frame.saved & SAVED_PAIR(VM_R8, VM_R9)) {
+    if (j->frame.saved & 12) {
         first[n++] = a64_map[VM_R8];
     }
     return n;
@@ -116,21 +95,13 @@ a64_leave(struct jit *j)
 static void
 prologue(struct jit *j, size_t *tail)
 {
-    bool counts = jit_has_tail_call(j->prog);
-
     plan_frame(j);
-    if (jit_shares_frame(j->prog)) {
-        *tail = j->len;
-        return;
-    }
-    if (counts) {
-        a64_mov_imm(j, A64_COUNTER, 0);
+    if (!shared_frame(j) && jit_has_tail_call(j->prog)) {
+        a64_tail_reset(j);
     }
     *tail = j->len;
-    enter_frame(j);
-    if (counts) {
-        a64_access(j, A64_STR, 4, A64_DN(A64_COUNTER, A64_SP),
-                   A64_COUNTER_OFF);
+    if (!shared_frame(j)) {
+        enter_frame(j);
     }
 }
 
@@ -150,7 +121,7 @@ do_exit(struct jit *j, uint32_t pc)
 {
     uint8_t first[3];
 
-    if (!j->subprog && jit_shares_frame(j->prog)) {
+    if (shared_frame(j)) {
         a64_mov(j, true, 0, a64_map[VM_R0]);
         a64_shared_return(j);
     } else if (j->subprog || (!j->frame.bytes && !saved_pairs(j, first))) {
@@ -213,11 +184,10 @@ a64_b_to(struct jit *j, uint32_t offset)
     a64_put(j, 0x14000000 | (distance / 4 & 0x3ffffff));
 }
 
-/* Jumps to the target of 'pc' if 'insn', a branch with an empty distance of
- * 'bits', says so; 'invert' is the bit that inverts it.  A branch that does
- * not reach becomes the inverted one, over a far one, and stays so. */
-static void
-branch_if(struct jit *j, uint32_t pc, uint32_t insn, uint32_t invert)
+/* A branch that does not reach becomes the inverted one, over a far one, and
+ * stays so. */
+void
+a64_branch_if(struct jit *j, uint32_t pc, uint32_t insn, uint32_t invert)
 {
     int bits = (insn & 0x7e000000) == 0x36000000 ? 14 : 19;
     uint32_t target = jit_target_offset(j, pc);
@@ -233,9 +203,6 @@ branch_if(struct jit *j, uint32_t pc, uint32_t insn, uint32_t invert)
         a64_put(j, insn | a64_field(distance, bits));
     }
 }
-
-#define INVERT_CC 1u
-#define INVERT_ZERO (1u << 24)
 
 static enum a64_cc
 condition(const struct vm_insn *insn)
@@ -338,10 +305,10 @@ branch(struct jit *j, uint32_t pc, const struct vm_isa *isa)
         dst = a64_reg(j, insn->dst, A64_T1);
         alone = branch_alone(insn, dst, w);
         if (alone) {
-            branch_if(j, pc, alone, INVERT_ZERO);
+            a64_branch_if(j, pc, alone, A64_INVERT_ZERO);
         } else {
             compare(j, insn, dst, w);
-            branch_if(j, pc, A64_B_COND(condition(insn)), INVERT_CC);
+            a64_branch_if(j, pc, A64_B_COND(condition(insn)), A64_INVERT_CC);
         }
     }
 }
@@ -352,7 +319,7 @@ static void
 emit_insn(struct jit *j, uint32_t pc)
 {
     const struct vm_insn *insn = &j->prog->insns[pc];
-    const struct vm_isa *isa = &vm_isa[vm_insn_id(insn)];
+    const struct vm_isa *isa = &vm_isa[j->plan[pc].id];
 
     if (j->subprog && j->prog->subprogs[j->subprog].start == pc) {
         plan_frame(j);
@@ -408,5 +375,7 @@ const struct jit_target jit_aarch64 = {
     .prologue = prologue,
     .insn = emit_insn,
     .epilogue = epilogue,
+    .folds_frame = true,
+    .call_uses = jit_call_uses,
     .stub = a64_stub,
 };

@@ -50,7 +50,7 @@ struct jit {
                                  * pass. */
     uint32_t exit_offset;       /* Of the shared epilogue. */
     struct {
-        unsigned int saved;     /* jit_saved_regs(). */
+        unsigned int saved;     /* BPF's r6 to r9: bit 0 is r6. */
         uint32_t bytes;         /* Below what is saved. */
         bool calls;             /* It needs its return address later. */
     } frame;                    /* Of that function, for the machine's file,
@@ -137,10 +137,6 @@ uint32_t jit_subprog_at(const struct vm_prog *, uint32_t pc);
  * enters the target after its prologue. */
 bool jit_shares_frame(const struct vm_prog *);
 
-/* BPF's callee-saved registers (bits 1u << VM_R6 to VM_R9) that the frame of
- * function 'subprog' saves. */
-unsigned int jit_saved_regs(const struct vm_prog *, uint32_t subprog);
-
 /* Bytes of BPF stack in the frame of function 'subprog', a multiple of 8. */
 uint32_t jit_stack_bytes(const struct vm_prog *, uint32_t subprog);
 
@@ -158,6 +154,9 @@ uint64_t jit_load_imm(const struct vm_prog *, uint32_t pc);
  * known calls the kind's function at once. */
 const void *jit_call_target(const struct vm_prog *, uint32_t pc);
 
+/* Of a thread-local variable, from where the thread's begin. */
+int32_t jit_thread_off(const void *variable);
+
 /* The map that call 'pc' is about, if it is known; else NULL. */
 const struct vm_map *jit_known_map(const struct vm_prog *, uint32_t pc);
 
@@ -165,8 +164,16 @@ const struct vm_map *jit_known_map(const struct vm_prog *, uint32_t pc);
  * aux->cval of the map above. */
 bool jit_known_slot(const struct vm_prog *, uint32_t pc);
 
-/* The array, if lookup 'pc' is in an array that is known, of a size that can
- * be computed with; else NULL. */
+/* The array, if lookup 'pc' is in an array or per-CPU array that is known, of
+ * a size that can be computed with; else NULL. */
 const struct vm_array *jit_known_array(const struct vm_prog *, uint32_t pc);
+
+/* For jit_target.call_uses: such a lookup reads its key only, a tail call to
+ * a known slot its context only. */
+uint16_t jit_call_uses(const struct jit *, uint32_t pc);
+
+/* The jump on a null result that follows lookup 'pc' and that nothing else
+ * leads to, or UINT32_MAX. */
+uint32_t jit_null_check(const struct jit *, uint32_t pc);
 
 #endif /* jit/compile.h */

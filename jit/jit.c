@@ -318,19 +318,90 @@ jit_get_stats(struct jit_stats *stats)
     stats->failures = n_failures;
 }
 
-const uint8_t *
-jit_code(const struct vm_prog *prog, size_t *size)
+/* -- Listings -- */
+
+static int
+list_native(const struct vm_prog *prog, struct jit_listing *list)
 {
     const struct jit_code *code = prog->backend_priv;
+    size_t n = (prog->n_insns + 1) * sizeof *list->offsets;
 
-    *size = code->size;
-    return code->at;
+    list->at = code->at;
+    list->size = code->size;
+    list->code = malloc(code->size);
+    list->offsets = malloc(n);
+    if (!list->code || !list->offsets) {
+        jit_listing_free(list);
+        return -ENOMEM;
+    }
+    memcpy(list->code, code->at, code->size);
+    memcpy(list->offsets, code->offsets, n);
+    return 0;
 }
 
-size_t
-jit_insn_offset(const struct vm_prog *prog, uint32_t pc)
+/* The code with calls through a register, as addresses are nobody's. */
+static int
+list_foreign(const struct vm_prog *prog, const struct jit_target *target,
+             struct jit_listing *list, struct vm_err *err)
 {
-    const struct jit_code *code = prog->backend_priv;
+    struct jit j = { .prog = prog, .target = target, .far_calls = true };
+    size_t tail;
 
-    return code->offsets[pc];
+    j.offsets = calloc(prog->n_insns + 1, sizeof *j.offsets);
+    j.far = calloc(prog->n_insns, sizeof *j.far);
+    if (j.offsets && j.far) {
+        jit_plan_make(&j);
+    } else {
+        jit_fail(&j, -ENOMEM, "out of memory");
+    }
+    if (!j.error) {
+        relax(&j, &tail);
+    }
+    jit_plan_free(&j);
+    free(j.far);
+    list->code = j.buf;
+    list->size = j.len;
+    list->offsets = j.offsets;
+    if (j.error) {
+        jit_listing_free(list);
+        return vm_err(err, j.error, "program %s: %s", prog->name, j.why);
+    }
+    return 0;
+}
+
+int
+jit_list(const struct vm_prog *prog, const char *machine,
+         struct jit_listing *list, struct vm_err *err)
+{
+    static const struct jit_target *const targets[] = {
+#if defined(__x86_64__)
+        &jit_x86_64,
+#endif
+        &jit_aarch64,
+    };
+
+    memset(list, 0, sizeof *list);
+    if (!prog->verified) {
+        return vm_err(err, -EPERM, "program %s was not verified", prog->name);
+    } else if (!machine || (jit_backend()
+                            && !strcmp(machine, jit_backend()->name))) {
+        return prog->backend_priv ? list_native(prog, list)
+               : vm_err(err, -ENOENT, "program %s was not compiled",
+                        prog->name);
+    }
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        if (!strcmp(targets[i]->name, machine)) {
+            return list_foreign(prog, targets[i], list, err);
+        }
+    }
+    return vm_err(err, -EINVAL, "there is no machine code for %s", machine);
+}
+
+void
+jit_listing_free(struct jit_listing *list)
+{
+    free(list->code);
+    free(list->offsets);
+    list->code = NULL;
+    list->offsets = NULL;
 }

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 struct vm_backend;
+struct vm_err;
 struct vm_prog;
 
 /* The back end of this machine, or NULL if there is none. */
@@ -55,10 +56,21 @@ struct jit_stats {
 };
 void jit_get_stats(struct jit_stats *);
 
-/* The machine code of 'prog', which jit_backend() compiled: where and how
- * long, and for instruction slot 'pc' the offset of its first byte (of slot
- * n_insns: of what follows the last one).  For disassembly side by side. */
-const uint8_t *jit_code(const struct vm_prog *, size_t *size);
-size_t jit_insn_offset(const struct vm_prog *, uint32_t pc);
+/* Machine code to look at, side by side with the program's instructions. */
+struct jit_listing {
+    const uint8_t *at;          /* Where it runs; NULL if it does not. */
+    uint8_t *code;              /* Malloc'ed, as 'offsets' is. */
+    size_t size;
+    uint32_t *offsets;          /* Of each slot its first byte, n_insns + 1:
+                                 * then of what follows the last one. */
+};
+
+/* The code of the verified program 'prog': what jit_backend() has made of it,
+ * or, if 'machine' is another one's name, what it would make there, with
+ * calls that lead nowhere.  Names are "x86-64" and "aarch64"; NULL: this one.
+ * 0 or negative errno: -EINVAL no such machine, -ENOENT not compiled. */
+int jit_list(const struct vm_prog *, const char *machine,
+             struct jit_listing *, struct vm_err *);
+void jit_listing_free(struct jit_listing *);
 
 #endif /* jit/jit.h */

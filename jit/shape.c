@@ -6,8 +6,7 @@
 
 #include "vm/map.h"
 #include "vm/maps/array.h"
-
-#define CALLEE_SAVED (1u << VM_R6 | 1u << VM_R7 | 1u << VM_R8 | 1u << VM_R9)
+#include "vm/maps/hash.h"
 
 /* -- Functions and frames -- */
 
@@ -26,22 +25,6 @@ bool
 jit_shares_frame(const struct vm_prog *prog)
 {
     return prog->type->gen_off != VM_NO_GEN;
-}
-
-unsigned int
-jit_saved_regs(const struct vm_prog *prog, uint32_t subprog)
-{
-    const struct vm_subprog *s = &prog->subprogs[subprog];
-    unsigned int saved = 0;
-
-    if (jit_shares_frame(prog) && !subprog) {
-        return CALLEE_SAVED;
-    }
-    for (uint32_t pc = s->start; pc < s->end;
-         pc += vm_insn_slots(&prog->insns[pc])) {
-        saved |= 1u << prog->insns[pc].dst | 1u << prog->insns[pc].src;
-    }
-    return saved & CALLEE_SAVED;
 }
 
 uint32_t
@@ -121,11 +104,13 @@ jit_call_target(const struct vm_prog *prog, uint32_t pc)
 {
     const struct vm_helper *h = vm_type_helper(prog->type,
                                                prog->insns[pc].imm);
-    int32_t index = prog->aux[pc].map;
-    const struct vm_map_ops *ops = index ? prog->maps[index - 1]->ops : NULL;
+    const struct vm_map *map = jit_known_map(prog, pc);
+    const struct vm_map_ops *ops = map ? map->ops : NULL;
 
     if (ops && h->id == VM_HELPER_MAP_LOOKUP) {
-        return (const void *) (uintptr_t) ops->lookup;
+        vm_hash_lookup_fn *lookup = vm_hash_lookup_of(map);
+
+        return (const void *) (uintptr_t) (lookup ? lookup : ops->lookup);
     } else if (ops && h->id == VM_HELPER_VLOOKUP) {
         return (const void *) (uintptr_t) ops->vlookup;
     } else if (ops && h->id == VM_HELPER_VLOOKUP_START) {
@@ -136,6 +121,21 @@ jit_call_target(const struct vm_prog *prog, uint32_t pc)
         return (const void *) (uintptr_t) ops->vend;
     }
     return (const void *) (uintptr_t) h->fn;
+}
+
+int32_t
+jit_thread_off(const void *variable)
+{
+    uintptr_t thread;
+
+#if defined(__x86_64__)
+    __asm__("mov %%fs:0, %0" : "=r" (thread));
+#elif defined(__aarch64__)
+    __asm__("mrs %0, tpidr_el0" : "=r" (thread));
+#else
+#error "where do the variables of a thread begin?"
+#endif
+    return (uintptr_t) variable - thread;
 }
 
 const struct vm_map *
@@ -156,17 +156,44 @@ jit_known_slot(const struct vm_prog *prog, uint32_t pc)
            && prog->aux[pc].cval < map->max_entries;
 }
 
+/* -- Lookups -- */
+
 const struct vm_array *
 jit_known_array(const struct vm_prog *prog, uint32_t pc)
 {
-    int32_t index = prog->aux[pc].map;
-    const struct vm_map *map = index ? prog->maps[index - 1] : NULL;
+    const struct vm_map *map = jit_known_map(prog, pc);
     const struct vm_array *array = (const struct vm_array *) map;
 
     if (prog->insns[pc].imm != VM_HELPER_MAP_LOOKUP || !map
-        || map->ops != &vm_map_ops_array || map->max_entries > INT32_MAX
-        || array->elem_size > INT32_MAX) {
+        || (map->ops != &vm_map_ops_array
+            && map->ops != &vm_map_ops_percpu_array)
+        || map->max_entries > INT32_MAX || array->elem_size > INT32_MAX
+        || array->cpu_stride > INT32_MAX) {
         return NULL;
     }
     return array;
+}
+
+uint16_t
+jit_call_uses(const struct jit *j, uint32_t pc)
+{
+    if (j->prog->insns[pc].imm == VM_HELPER_TAIL_CALL
+        && jit_known_slot(j->prog, pc)) {
+        return 1u << VM_R1;
+    }
+    return jit_known_array(j->prog, pc) ? 1u << VM_R2 : UINT16_MAX;
+}
+
+uint32_t
+jit_null_check(const struct jit *j, uint32_t pc)
+{
+    uint32_t next = jit_next(j, pc);
+    const struct vm_insn *insn;
+
+    if (next == UINT32_MAX || j->plan[next].id != VM_I_JEQ64_RI
+        || j->prog->aux[next].flags & (VM_AUX_ALWAYS | VM_AUX_NEVER)) {
+        return UINT32_MAX;
+    }
+    insn = &j->prog->insns[next];
+    return insn->dst == VM_R0 && !insn->imm ? next : UINT32_MAX;
 }

@@ -33,19 +33,6 @@ prefetch(struct jit *j)
     jit_put(j, code, sizeof code);
 }
 
-uint16_t
-x86_call_uses(const struct jit *j, uint32_t pc)
-{
-    uint16_t uses = UINT16_MAX;
-
-    if (j->prog->insns[pc].imm == VM_HELPER_TAIL_CALL
-        && jit_known_slot(j->prog, pc)) {
-        return 1u << VM_R1;
-    }
-    x86_lookup_uses(j, pc, &uses);
-    return uses;
-}
-
 void
 x86_call(struct jit *j, uint32_t pc)
 {
@@ -54,9 +41,6 @@ x86_call(struct jit *j, uint32_t pc)
 
     switch (id) {
     case VM_HELPER_GOTO:
-        if (j->subprog) {
-            jit_fail(j, -ENOTSUP, "a goto in a local function");
-        }
         x86_goto(j, pc);
         return;
     case VM_HELPER_YIELD:
@@ -66,9 +50,6 @@ x86_call(struct jit *j, uint32_t pc)
         prefetch(j);
         return;
     case VM_HELPER_TAIL_CALL:
-        if (jit_shares_frame(prog)) {
-            jit_fail(j, -ENOTSUP, "a tail call through a prog array");
-        }
         x86_tail_call(j, pc);
         return;
     default:

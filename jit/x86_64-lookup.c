@@ -7,33 +7,6 @@
 #include "vm/map.h"
 #include "vm/maps/array.h"
 
-/* An array or per-CPU array that 'pc' looks up in, or NULL. */
-static const struct vm_array *
-known_array(const struct jit *j, uint32_t pc)
-{
-    const struct vm_map *map = jit_known_map(j->prog, pc);
-    const struct vm_array *array = (const struct vm_array *) map;
-
-    if (j->prog->insns[pc].imm != VM_HELPER_MAP_LOOKUP || !map
-        || (map->ops != &vm_map_ops_array
-            && map->ops != &vm_map_ops_percpu_array)
-        || map->max_entries > INT32_MAX || array->elem_size > INT32_MAX
-        || array->cpu_stride > INT32_MAX) {
-        return NULL;
-    }
-    return array;
-}
-
-bool
-x86_lookup_uses(const struct jit *j, uint32_t pc, uint16_t *uses)
-{
-    if (!known_array(j, pc)) {
-        return false;
-    }
-    *uses = 1u << VM_R2;
-    return true;
-}
-
 /* rax = data + rcx * elem_size. */
 static void
 element(struct jit *j, const struct vm_array *array)
@@ -67,7 +40,7 @@ this_cpu(struct jit *j, uint32_t stride)
     /* imul ecx, fs:[vm_cpu_], stride would not do for 64 bits. */
     x_fs(j);
     jit_put1(j, 0x8b);
-    x_mem_fs(j, RCX, x86_tls_off(&vm_cpu_));
+    x_mem_fs(j, RCX, jit_thread_off(&vm_cpu_));
     if (stride & (stride - 1)) {
         x_imul_imm(j, true, RCX, RCX, stride);
     } else {
@@ -76,23 +49,10 @@ this_cpu(struct jit *j, uint32_t stride)
     x_alu(j, true, X_ADD, RAX, RCX);
 }
 
-/* The jump on a null result that follows 'pc', or UINT32_MAX. */
-static uint32_t
-null_check(const struct jit *j, uint32_t pc)
-{
-    uint32_t next = jit_next(j, pc);
-    const struct vm_insn *insn = &j->prog->insns[next];
-
-    return next != UINT32_MAX && j->plan[next].id == VM_I_JEQ64_RI
-           && insn->dst == VM_R0 && !insn->imm
-           && !(j->prog->aux[next].flags & (VM_AUX_ALWAYS | VM_AUX_NEVER))
-           ? next : UINT32_MAX;
-}
-
 bool
 x86_lookup(struct jit *j, uint32_t pc)
 {
-    const struct vm_array *array = known_array(j, pc);
+    const struct vm_array *array = jit_known_array(j->prog, pc);
     struct x86_at key = at(RSI, 0);
     uint32_t check;
     size_t beyond = 0;
@@ -103,7 +63,7 @@ x86_lookup(struct jit *j, uint32_t pc)
     if (j->plan[pc].flags & JIT_FRAME) {
         key = at(RBP, j->plan[pc].frame);
     }
-    check = null_check(j, pc);
+    check = jit_null_check(j, pc);
     if (array->map.max_entries > 1) {
         x_load(j, 4, RCX, key);
         x_alu(j, false, X_XOR, RAX, RAX);

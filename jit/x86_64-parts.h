@@ -60,7 +60,6 @@ enum x86_alu x86_alu_of(uint8_t op);
 void x86_call(struct jit *, uint32_t pc);
 void x86_call_local(struct jit *, uint32_t offset);
 void x86_call_c(struct jit *, const void *fn);
-uint16_t x86_call_uses(const struct jit *, uint32_t pc);
 
 /* x86_64-tail.c */
 void x86_tail_call(struct jit *, uint32_t pc);
@@ -68,11 +67,7 @@ void x86_goto(struct jit *, uint32_t pc);
 /* What a program with tail calls does before its entry for tail calls. */
 void x86_tail_reset(struct jit *);
 
-/* x86_64-lookup.c: a lookup that is inlined; 'uses' are the registers that
- * its code reads. */
+/* x86_64-lookup.c: a lookup that is inlined; false if 'pc' is none. */
 bool x86_lookup(struct jit *, uint32_t pc);
-bool x86_lookup_uses(const struct jit *, uint32_t pc, uint16_t *uses);
-/* Of a thread-local variable, from fs. */
-int32_t x86_tls_off(const void *variable);
 
 #endif /* jit/x86_64-parts.h */

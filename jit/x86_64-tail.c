@@ -20,15 +20,6 @@
 
 #define DEFAULT_TAIL_CALLS 33
 
-int32_t
-x86_tls_off(const void *variable)
-{
-    uintptr_t fs;
-
-    __asm__("mov %%fs:0, %0" : "=r" (fs));
-    return (uintptr_t) variable - fs;
-}
-
 void
 x86_tail_reset(struct jit *j)
 {

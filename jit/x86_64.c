@@ -326,6 +326,6 @@ const struct jit_target jit_x86_64 = {
     .folds_frame = true,
     .detect = detect,
     .disable = disable,
-    .call_uses = x86_call_uses,
+    .call_uses = jit_call_uses,
     .stub = x86_stub,
 };

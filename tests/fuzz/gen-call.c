@@ -416,6 +416,11 @@ call_one(struct gen *g, const struct vm_helper *h)
         && (g->depth || g->holds || g->function < g->n_functions)) {
         return;
     }
+    /* What the verifier refuses. */
+    if ((h->id == VM_HELPER_TAIL_CALL && g->w->type.gen_off != VM_NO_GEN)
+        || (h->id == VM_HELPER_GOTO && g->function < g->n_functions)) {
+        return;
+    }
     if (h->flags & VM_HF_TAIL_CALL
         && (g->holds || (g->depth < 2 && rng_below(&g->rng, 3)))) {
         return;

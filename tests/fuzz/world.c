@@ -73,8 +73,7 @@ static const char *const target_texts[2][5] = {
         "lock *(u64 *)(r1 + 0) += r2\nr0 = *(u32 *)(r1 + 0)\nw0 = 1\n"
         "exit\n",
         "r6 = r1\nr1 = map_value 18 + 16\nr2 = 1\n"
-        "lock *(u64 *)(r1 + 0) += r2\nr1 = r6\nr2 = map 15\nr3 = 3\n"
-        "call tail_call\nr1 = map_value 18 + 16\n"
+        "lock *(u64 *)(r1 + 0) += r2\n"
         "r0 = *(u32 *)(r1 + 0)\nexit\n",
         "w0 = -1\nexit\n",
     },

@@ -422,17 +422,24 @@ drop_maps(void)
 }
 
 static struct vm_map *
-add_map(enum vm_map_kind kind, uint32_t value_size, uint32_t max)
+add_map_like(struct vm_map_attr attr)
 {
-    const struct vm_map_attr attr = { .kind = kind, .key_size = 4,
-                                      .value_size = value_size,
-                                      .max_entries = max, .name = "map" };
     struct vm_err err;
 
+    attr.name = "map";
     if (vm_map_create(&attr, &maps[n_maps], &err)) {
         fail_msg("%s", err.text);
     }
     return maps[n_maps++];
+}
+
+static struct vm_map *
+add_map(enum vm_map_kind kind, uint32_t value_size, uint32_t max)
+{
+    return add_map_like((struct vm_map_attr) {
+        .kind = kind, .key_size = 4, .value_size = value_size,
+        .max_entries = max,
+    });
 }
 
 /* Keys inside and outside, at every place a null check may stand. */
@@ -482,6 +489,41 @@ test_lookups(void **state)
     }
 }
 
+/* Keys of each size, half of them in the table, some not where they would
+ * like to lie: native code calls the function for that size. */
+static void
+test_hash_lookups(void **state)
+{
+    static const enum vm_map_kind kinds[] = {
+        VM_MAP_hash, VM_MAP_percpu_hash, VM_MAP_lru_hash,
+        VM_MAP_lru_percpu_hash,
+    };
+
+    for (uint32_t i = 0; i < 45 * N_ELEMS(kinds); i++) {
+        uint32_t key_size = 1 + i / N_ELEMS(kinds);
+        struct vm_map *map = add_map_like((struct vm_map_attr) {
+            .kind = kinds[i % N_ELEMS(kinds)], .key_size = key_size,
+            .value_size = 8, .max_entries = 256,
+        });
+        struct vm_prog *prog = assemble(
+            "r2 = r1\n r1 = map 0\n call map_lookup_elem\n"
+            "if r0 == 0 goto out\n r0 = *(u64 *)(r0 + 0)\n r0 += 5\n"
+            "out: exit");
+        uint8_t key[256] = { 0 };
+
+        for (uint64_t n = 0; n < 200; n++) {
+            key[n % key_size] += 1 + n;
+            if (n & 1) {
+                assert_int_equal(vm_map_update(map, key, &n, VM_ANY), 0);
+            }
+            assert_int_equal(prog->native(key, prog),
+                             vm_prog_run_fast(prog, key));
+        }
+        vm_prog_unref(prog);
+        drop_maps();
+    }
+}
+
 /* A program that counts its runs and is slot 1 of the array: 34 at most, its
  * result in the second word. */
 static void
@@ -516,14 +558,11 @@ test_tail_calls(void **state)
     tail_calls("r6 = r1\n" COUNT "r3 = *(u64 *)(r6 + 16)\n r3 += 1\n"
                "r1 = r6\n r2 = map 0\n"
                "call tail_call\n r0 = 7\n *(u64 *)(r6 + 8) = r0\n exit", 34);
-#ifndef __aarch64__
-    /* From a local function: its caller goes on, and calls again.  AArch64
-     * leaves such programs to the interpreter. */
+    /* From a local function: its caller goes on, and calls again. */
     tail_calls("r6 = r1\n" COUNT "r1 = r6\n call f\n r1 = r6\n call f\n"
                "r0 = 9\n *(u64 *)(r6 + 8) = r0\n exit\n"
                "f: r6 = r1\n r2 = map 0\n r3 = 1\n call tail_call\n"
                "r0 = 8\n exit", 34);
-#endif
     /* Nothing there, and beyond the end. */
     tail_calls("r6 = r1\n" COUNT "r1 = r6\n r2 = map 0\n r3 = 2\n"
                "call tail_call\n r1 = r6\n r2 = map 0\n r3 = 4\n"
@@ -608,6 +647,7 @@ main(void)
         cmocka_unit_test(test_staggered_jumps),
         cmocka_unit_test(test_jump_lengths),
         cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_hash_lookups),
         cmocka_unit_test(test_tail_calls),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_no_memory_is_both),

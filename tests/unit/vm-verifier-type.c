@@ -62,6 +62,8 @@ static const struct vm_helper helpers[] = {
       .ret = VM_RET_INT, .args = { VM_ARG_ANY } },
     { .id = VM_HELPER_YIELD, .name = "yield", .ret = VM_RET_VOID,
       .args = { VM_ARG_CTX }, .flags = VM_HF_YIELD },
+    { .id = VM_HELPER_GOTO, .name = "goto_slot", .ret = VM_RET_VOID,
+      .args = { VM_ARG_CTX, VM_ARG_ANY }, .flags = VM_HF_TAIL_CALL },
 };
 
 static const struct vm_helper_set own_helpers = {

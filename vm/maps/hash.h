@@ -81,6 +81,12 @@ struct vm_hash {
 #define VM_HASH_PTR ((UINT64_C(1) << 48) - 1)
 #define VM_HASH_TAG_BIT (UINT64_C(1) << 48)
 
+/* The lookup in this map alone, for callers that know it: up to 40 bytes the
+ * key is hashed and compared in registers, and the entry that lies at home
+ * takes no loop.  NULL: longer keys, or no hash table. */
+typedef void *vm_hash_lookup_fn(struct vm_map *, const void *key);
+vm_hash_lookup_fn *vm_hash_lookup_of(const struct vm_map *);
+
 /* The slot that a hash wants: bits 32 to 47, scaled. */
 static inline uint32_t
 vm_hash_home(uint64_t h)

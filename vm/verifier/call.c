@@ -343,14 +343,25 @@ note_call(struct verifier *v, const struct call *c)
     }
 }
 
+/* Programs that goto each other share a frame, which has no place for the
+ * count of tail calls through maps. */
+static bool
+type_has(const struct vm_prog_type *type, const struct vm_helper *helper)
+{
+    return helper->id != VM_HELPER_TAIL_CALL || type->gen_off == VM_NO_GEN;
+}
+
 int
 vf_call(struct verifier *v, const struct vm_insn *insn)
 {
     struct call c = { .helper = vm_type_helper(v->prog->type, insn->imm) };
     int error;
 
-    if (!c.helper) {
+    if (!c.helper || !type_has(v->prog->type, c.helper)) {
         return vf_reject(v, VF_HELPER_UNKNOWN, -1);
+    }
+    if (c.helper->id == VM_HELPER_GOTO && v->cur.n_frames > 1) {
+        return vf_reject(v, VF_GOTO_LOCAL, -1);
     }
     for (int i = 0; i < 5 && c.helper->args[i] != VM_ARG_NONE; i++) {
         error = check_arg(v, VM_R1 + i, &c);
