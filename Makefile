@@ -144,7 +144,7 @@ $(filter %/bvs-bpf,$(PROGRAMS)): $(BUILD)/obj/utilities/bvs-bpf.o \
 	@$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(LIBS_PURE)
+		-Wl,--end-group $(LIBS_PURE) -lcapstone
 
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o \
 		$(call objects,$(SRC_unit_helpers)) $(LIBS_OURS) $(OVS_COPIES)

@@ -218,17 +218,28 @@ print_text(const struct bpf_options *opts, struct bpf_file *file, uint32_t i)
 int
 bpf_cmd_disasm(const struct bpf_options *opts)
 {
+    struct bpf_options one = *opts;
     struct bpf_file file;
     int n_printed = 0, status = 0;
 
-    if (!bpf_open(opts, &file)) {
+    if (opts->arch && strcmp(opts->arch, "x86-64")
+        && strcmp(opts->arch, "aarch64")) {
+        return bpf_fail("--arch=%s: expected x86-64 or aarch64", opts->arch);
+    } else if (opts->arch && !opts->native) {
+        return bpf_fail("disasm: --arch goes with --native");
+    } else if (!bpf_open(opts, &file)) {
         return 1;
     }
     printf(opts->json ? "[" : "");
     for (uint32_t i = 0; i < n_progs(&file); i++) {
         if (!opts->prog || !strcmp(opts->prog, prog_name(&file, i))) {
+            one.prog = prog_name(&file, i);
             printf(opts->json && n_printed ? ",\n " : "");
-            print_text(opts, &file, i);
+            if (!opts->native) {
+                print_text(opts, &file, i);
+            } else if (!bpf_print_native(&one, &file)) {
+                status = 1;
+            }
             n_printed++;
         }
     }

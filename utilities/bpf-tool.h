@@ -35,6 +35,8 @@ struct bpf_options {
     bool engine_given;
     bool verify;                /* plugin: as a verified program. */
     bool json;
+    bool native;                /* disasm: machine code, too. */
+    const char *arch;           /* Of that machine; NULL: this one. */
     uint64_t repeat;
     const struct vm_verify_opts *verify_opts;   /* May be NULL. */
 };
@@ -61,6 +63,10 @@ typedef uint64_t bpf_run_fn(const struct vm_prog *, void *ctx);
 bpf_run_fn *bpf_engine_run(enum bpf_engine);
 /* Fills in verify and backend for the engine. */
 void bpf_engine_attr(enum bpf_engine, struct vm_prog_attr *);
+
+/* Prints opts->prog, or the first one, beside the machine code of
+ * opts->arch.  False: the sentence has been printed. */
+bool bpf_print_native(const struct bpf_options *, struct bpf_file *);
 
 /* Prints "bvs-bpf: SENTENCE" to stderr; returns 1. */
 int bpf_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -15,7 +15,7 @@
 enum {
     OPT_PROG = 256, OPT_ENGINE, OPT_SET, OPT_PCAP, OPT_MEM, OPT_REPEAT,
     OPT_JSON, OPT_INTERPRET, OPT_JIT, OPT_CHECKED, OPT_VERIFY, OPT_PROGRAM,
-    OPT_DEBUG, OPT_OUTPUT
+    OPT_DEBUG, OPT_OUTPUT, OPT_NATIVE, OPT_ARCH
 };
 
 /* Sets of options. */
@@ -37,8 +37,8 @@ static const struct command {
       bpf_cmd_verify, 1, 1, O_OBJECT | O(ENGINE) },
     { "run", "FILE", "run a program: --pcap=IN [--output=OUT], or --mem=HEX",
       bpf_cmd_run, 1, 1, O_RUN | O(ENGINE) | O(OUTPUT) },
-    { "disasm", "FILE", "print a program as text", bpf_cmd_disasm, 1, 1,
-      O_OBJECT },
+    { "disasm", "FILE", "print a program as text, or beside its machine code "
+      "(--native)", bpf_cmd_disasm, 1, 1, O_OBJECT | O(NATIVE) | O(ARCH) },
     { "asm", "FILE", "assemble text; the bytes as hex, or to --output",
       bpf_cmd_asm, 1, 1, O(OUTPUT) | O(JSON) },
     { "maps", "FILE", "list an object's maps", bpf_cmd_maps, 1, 1,
@@ -71,6 +71,8 @@ usage(void)
          "  --pcap=FILE        packets to run over\n"
          "  -o, --output=FILE  packets that passed, or bytes\n"
          "  --mem=HEX          a packet\n"
+         "  --native           each instruction beside its machine code\n"
+         "  --arch=MACHINE     x86-64 or aarch64 (this machine)\n"
          "  --repeat=N         runs to time (1,000,000)\n"
          "  --interpret, --jit, --verify, --checked, --program=HEX\n"
          "                     for plugin\n"
@@ -148,6 +150,12 @@ parse_option(struct bpf_options *opts, int c)
     case OPT_JSON:
         opts->json = true;
         return true;
+    case OPT_NATIVE:
+        opts->native = true;
+        return true;
+    case OPT_ARCH:
+        opts->arch = optarg;
+        return true;
     case OPT_VERIFY:
         opts->verify = true;
         return true;
@@ -169,6 +177,8 @@ static const struct option options[] = {
     { "mem", required_argument, NULL, OPT_MEM },
     { "repeat", required_argument, NULL, OPT_REPEAT },
     { "json", no_argument, NULL, OPT_JSON },
+    { "native", no_argument, NULL, OPT_NATIVE },
+    { "arch", required_argument, NULL, OPT_ARCH },
     { "interpret", no_argument, NULL, OPT_INTERPRET },
     { "jit", no_argument, NULL, OPT_JIT },
     { "checked", no_argument, NULL, OPT_CHECKED },

@@ -32,6 +32,7 @@ build libnuma-dev          memory near a port
 build libssl-dev           TLS to controllers and databases
 build libunbound-dev       names of controllers
 build libcap-ng-dev        --user
+build libcapstone-dev      machine code as text: bvs-bpf disasm --native
 build libcmocka-dev        unit tests
 demo  openvswitch-common   ovs-ofctl, ovs-appctl, vswitch.ovsschema
 demo  openvswitch-switch   ovs-vsctl; tests compare with its ovs-vswitchd

@@ -11,6 +11,7 @@ LIBRARIES = (
     ("rte_", "dpdk"), ("xdp/", "libxdp"), ("bpf/", "libbpf"),
     ("libelf.h", "libelf"), ("gelf.h", "libelf"), ("pcap", "libpcap"),
     ("openssl/", "libssl"), ("numa", "libnuma"), ("cmocka.h", "cmocka"),
+    ("capstone/", "capstone"),
 )
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)
 OURS = ("vm", "jit", "datapath", "ofproto", "utilities", "tests")

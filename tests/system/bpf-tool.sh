@@ -54,6 +54,14 @@ check verify-rejects 1 '^main: rejected: insn 0' \
 check maps 0 '^outer: array_of_maps, key 4, value 4, 3 entries' \
     bvs-bpf maps $elf
 check disasm 0 'call tail_call' bvs-bpf disasm $elf --prog=head
+check disasm-native 0 '^ *[0-9]*: call tail_call  *|  *[0-9a-f]*  cmp r12d, 0x21' \
+    bvs-bpf disasm $elf --prog=head --native --arch=x86-64
+check disasm-aarch64 0 '^ *[0-9]*: exit  *|  *[0-9a-f]*  ' \
+    bvs-bpf disasm $elf --prog=head --native --arch=aarch64
+check disasm-rejects 1 'bad.s: insn 0' \
+    bvs-bpf disasm "$TMPDIR/bad.s" --native
+check disasm-machine 1 'arch=vax: expected x86-64 or aarch64' \
+    bvs-bpf disasm $elf --native --arch=vax
 check asm 0 '^61 12 00 00 00 00 00 00$' bvs-bpf asm "$TMPDIR/drop-long.s"
 check asm-error 1 "wrong.s: line 2: expected" bvs-bpf asm "$TMPDIR/wrong.s"
 check cut-object 1 'cut off' bvs-bpf load "$TMPDIR/cut.o"
@@ -113,6 +121,8 @@ json() {
 }
 check json-load 0 '"insns": 68' json load $elf
 check json-maps 0 '"kind": "array_of_maps"' json maps $elf
+check json-native 0 '"machine": "aarch64"' \
+    json disasm $elf --native --arch=aarch64
 check json-disasm 0 '"program": "head"' json disasm $elf
 check json-asm 0 '"insns": 7' json asm "$TMPDIR/drop-long.s"
 check json-run 0 '"verdict": "pass"' json run "$TMPDIR/drop-long.s"
