@@ -3,11 +3,16 @@
 #include "ofproto/compile/load.h"
 
 #include <string.h>
+#include "openvswitch/vlog.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/compile.h"
 #include "vm/emit.h"
 #include "vm/prog.h"
 #include "vm/verify.h"
+
+VLOG_DEFINE_THIS_MODULE(of_load);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 static const struct vm_backend *backend;
 
@@ -32,6 +37,10 @@ of_load(struct vm_emit *e, const char *name, struct vm_prog **progp,
     error = vm_emit_finish(e, &attr, err);
     if (!error) {
         error = vm_prog_load(&attr, progp, err);
+    }
+    if (!error && backend && !(*progp)->native) {
+        VLOG_WARN_RL(&rl, "program %s runs in the interpreter: %s", name,
+                     vm_prog_compile_error(*progp));
     }
     return error;
 }

@@ -15,7 +15,10 @@ struct vm_err;
 struct vm_prog;
 
 /* Finishes 'e' (which stays the caller's) and loads it as a program of the
- * bridge type.  0 or a negative errno with a sentence. */
+ * bridge type.  0 or a negative errno with a sentence.  A program for which
+ * there is no memory as native code runs in the interpreter; the log says
+ * so.  Profiles show 'name': BRIDGE:tableN:PLAN, or, of programs that all
+ * bridges share, tableN:empty, parse:LEVEL, actions:SLOT, end. */
 int of_load(struct vm_emit *e, const char *name, struct vm_prog **progp,
             struct vm_err *err);
 

@@ -13,6 +13,7 @@
 #include "ofproto/compile/fields.h"
 #include "ofproto/compile/load.h"
 #include "ofproto/compile/lookup.h"
+#include "ofproto/compile/pipeline.h"
 #include "ofproto/native.h"
 #include "vm/map.h"
 
@@ -33,6 +34,14 @@ load(struct vm_emit *e, const char *name, struct vm_prog **progp)
     }
     vm_emit_uninit(e);
     return error;
+}
+
+/* What profiles show: bridge, table, how it looks up. */
+static void
+name_of(const struct of_table *t, const char *how, char *name, size_t size)
+{
+    snprintf(name, size, "%.32s:table%u:%s", dp_bridge_name(t->pipeline->dpb),
+             t->id, how);
 }
 
 /* The packet missed: the helper counts, knows the table-miss configuration
@@ -58,7 +67,7 @@ of_empty_table_make(uint8_t table_id, struct vm_prog **progp)
     vm_emit_note(&e, "table %u, no rules", table_id);
     vm_emit_mov(&e, VM_R6, VM_R1);
     emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u-empty", table_id);
+    snprintf(name, sizeof name, "table%u:empty", table_id);
     return load(&e, name, progp);
 }
 
@@ -97,11 +106,12 @@ emit_classify(struct vm_emit *e, uint8_t table_id, vm_label_t miss)
 }
 
 int
-of_conj_make(uint8_t table_id, struct vm_prog **progp)
+of_conj_make(const struct of_table *t, struct vm_prog **progp)
 {
+    uint8_t table_id = t->id;
     struct vm_emit e;
     vm_label_t miss;
-    char name[32];
+    char name[64];
 
     vm_emit_init(&e);
     miss = vm_label(&e);
@@ -110,7 +120,7 @@ of_conj_make(uint8_t table_id, struct vm_prog **progp)
     emit_classify(&e, table_id, miss);
     vm_bind(&e, miss);
     emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u-conj", table_id);
+    name_of(t, "conj", name, sizeof name);
     return load(&e, name, progp);
 }
 
@@ -198,14 +208,15 @@ emit_found(struct vm_emit *e, bool warm)
 }
 
 int
-of_lookup_make(uint8_t table_id, struct vm_map *general,
-               const struct of_tplan *plan, struct vm_prog **progp)
+of_lookup_make(const struct of_table *t, const struct of_tplan *plan,
+               struct vm_prog **progp)
 {
-    struct vm_map *map = plan ? plan->map : general;
+    struct vm_map *map = plan ? plan->map : t->map;
+    uint8_t table_id = t->id;
     bool split = plan && plan->split;
     vm_label_t fragment, other, found, miss;
     struct vm_emit e;
-    char name[32];
+    char name[64];
 
     vm_emit_init(&e);
     fragment = vm_label(&e);
@@ -236,7 +247,7 @@ of_lookup_make(uint8_t table_id, struct vm_map *general,
 
     vm_bind(&e, fragment);
     vm_emit_note(&e, "fragment: as the switch's fragment handling says");
-    vm_emit_ld_map(&e, VM_R1, general);
+    vm_emit_ld_map(&e, VM_R1, t->map);
     vm_emit_mov(&e, VM_R2, VM_R6);
     vm_emit_call(&e, DP_HELPER_FRAG_LOOKUP);
     vm_emit_jcci(&e, VM_JEQ, VM_R0, 0, miss);
@@ -253,7 +264,6 @@ of_lookup_make(uint8_t table_id, struct vm_map *general,
 
     vm_bind(&e, miss);
     emit_miss(&e, table_id);
-    snprintf(name, sizeof name, "table-%u%s%s", table_id, plan ? "-" : "",
-             plan ? plan->ops->name : "");
+    name_of(t, plan ? plan->ops->name : "general", name, sizeof name);
     return load(&e, name, progp);
 }

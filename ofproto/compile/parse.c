@@ -395,7 +395,7 @@ of_parse_make(enum of_parse_level level, int vlan_limit,
     vm_emit_note(e, "table 0");
     of_emit_goto(e, DP_SLOT_TABLE);
 
-    snprintf(name, sizeof name, "parse-%s-%d", names[level], vlan_limit);
+    snprintf(name, sizeof name, "parse:%s-%d", names[level], vlan_limit);
     int error = of_load(e, name, progp, err);
     vm_emit_uninit(e);
     return error;

@@ -234,7 +234,7 @@ make_prog(struct of_tplan *plan, bool split)
     struct vm_prog *prog;
 
     plan->split = split;
-    if (of_lookup_make(plan->table->id, plan->table->map, plan, &prog)) {
+    if (of_lookup_make(plan->table, plan, &prog)) {
         return false;
     }
     /* One that is in the slot is referenced there. */

@@ -61,7 +61,7 @@ of_segments_add(struct of_segments *segments, uint32_t slot,
     char name[32];
     int error;
 
-    snprintf(name, sizeof name, "action-%"PRIu32, slot);
+    snprintf(name, sizeof name, "actions:%"PRIu32, slot);
     for (size_t i = 0; i < segments->n; i++) {
         struct of_segment *s = &segments->s[i];
 

@@ -47,7 +47,7 @@ table_get_locked(struct of_pipeline *p, uint8_t table_id,
     snprintf(name, sizeof name, "table-%u", table_id);
     error = vm_map_create(&attr, &t->map, &err);
     if (!error) {
-        error = of_lookup_make(table_id, t->map, NULL, &t->prog);
+        error = of_lookup_make(t, NULL, &t->prog);
         if (error) {
             vm_map_unref(t->map);
         }
@@ -84,7 +84,7 @@ prepare_conj(struct of_table *t)
 
     ovs_mutex_lock(&of_compile_mutex);
     if (!t->conj_prog) {
-        error = of_conj_make(t->id, &t->conj_prog);
+        error = of_conj_make(t, &t->conj_prog);
     }
     ovs_mutex_unlock(&of_compile_mutex);
     return error;

@@ -275,4 +275,96 @@ stage15(struct xdp_md *ctx)
     return XDP_DROP;
 }
 
+/* The same chain with work in each stage: headers are parsed, the header's
+ * checksum is taken and kept, as the stage's own: stages do not wait for each
+ * other, so that what is measured is not how a processor forwards stores. */
+static __u32 sums[17];
+
+#define WORK(N) int work##N(struct xdp_md *ctx)
+WORK(1);
+WORK(2);
+WORK(3);
+WORK(4);
+WORK(5);
+WORK(6);
+WORK(7);
+WORK(8);
+WORK(9);
+WORK(10);
+WORK(11);
+WORK(12);
+WORK(13);
+WORK(14);
+WORK(15);
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 16);
+    __uint(key_size, 4);
+    __array(values, int (struct xdp_md *));
+} works SEC(".maps") = {
+    .values = {
+        [1] = (void *) &work1, [2] = (void *) &work2,
+        [3] = (void *) &work3, [4] = (void *) &work4,
+        [5] = (void *) &work5, [6] = (void *) &work6,
+        [7] = (void *) &work7, [8] = (void *) &work8,
+        [9] = (void *) &work9, [10] = (void *) &work10,
+        [11] = (void *) &work11, [12] = (void *) &work12,
+        [13] = (void *) &work13, [14] = (void *) &work14,
+        [15] = (void *) &work15,
+    },
+};
+
+static __always_inline bool
+work(struct xdp_md *ctx, int stage)
+{
+    struct headers h;
+    __u32 sum = 0;
+    __u16 *word;
+
+    if (!parse(ctx, &h)) {
+        return false;
+    }
+    word = (__u16 *) h.ip;
+#pragma unroll
+    for (int i = 0; i < 10; i++) {
+        sum += word[i];
+    }
+    sums[stage] = fold(sum);
+    return true;
+}
+
+#define WORK_CHAIN(NAME, NEXT)                  \
+    SEC("xdp")                                  \
+    int NAME(struct xdp_md *ctx)                \
+    {                                           \
+        if (!work(ctx, NEXT)) {                 \
+            return XDP_PASS;                    \
+        }                                       \
+        bpf_tail_call_static(ctx, &works, NEXT); \
+        return XDP_ABORTED;                     \
+    }
+WORK_CHAIN(work1, 2)
+WORK_CHAIN(work2, 3)
+WORK_CHAIN(work3, 4)
+WORK_CHAIN(work4, 5)
+WORK_CHAIN(work5, 6)
+WORK_CHAIN(work6, 7)
+WORK_CHAIN(work7, 8)
+WORK_CHAIN(work8, 9)
+WORK_CHAIN(work9, 10)
+WORK_CHAIN(work10, 11)
+WORK_CHAIN(work11, 12)
+WORK_CHAIN(work12, 13)
+WORK_CHAIN(work13, 14)
+WORK_CHAIN(work14, 15)
+WORK_CHAIN(work_chain, 1)
+
+SEC("xdp")
+int
+work15(struct xdp_md *ctx)
+{
+    return work(ctx, 16) ? XDP_DROP : XDP_PASS;
+}
+
 char _license[] SEC("license") = "GPL";
