@@ -17,6 +17,7 @@
 #include "ofproto/ofproto-dpif-rid.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
+#include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "route-table.h"
 #include "seq.h"
@@ -24,6 +25,23 @@
 #include "tnl-neigh-cache.h"
 #include "tnl-ports.h"
 #include "util.h"
+
+/* Names of logs that scripts set the levels of (`ovs-appctl vlog/set
+ * dpif:dbg'); nothing is written there. */
+#define QUIET_MODULE(MODULE)                                            \
+    static struct vlog_module quiet_##MODULE = {                        \
+        OVS_LIST_INITIALIZER(&quiet_##MODULE.list), #MODULE,            \
+        { VLL_INFO, VLL_INFO, VLL_INFO }, VLL_INFO, true                \
+    };                                                                  \
+    OVS_CONSTRUCTOR(init_quiet_##MODULE) {                              \
+        vlog_insert_module(&quiet_##MODULE.list);                       \
+    }
+
+QUIET_MODULE(dpif)
+QUIET_MODULE(dpif_netdev)
+QUIET_MODULE(dpif_netlink)
+QUIET_MODULE(ofproto_dpif_upcall)
+QUIET_MODULE(ofproto_dpif_xlate)
 
 /* dpif.h. */
 
