@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Plan "merge": many masks, merged into few (vm/maps/vmerge.h).  Rules of
- * different masks must have different priorities: of two that overlap and
- * have the same one, another plan gives the one that it always gives. */
+ * different masks with the same priority must not overlap: of two that do,
+ * another plan gives the one that it always gives. */
 
 #include "ofproto/compile/plan.h"
 
@@ -19,14 +19,22 @@
 #include "vm/maps/vmerge.h"
 #include "vm/maps/vtable.h"
 
-enum { MIN_TUPLES = 8 };        /* With fewer it would not be faster. */
+enum {
+    MIN_TUPLES = 8,             /* With fewer it would not be faster. */
+    MAX_COMPARED = 128          /* Rules of a priority that are compared. */
+};
 
-/* Rules of one priority, which have one mask. */
+/* Rules of one priority.  If there are ever more than MAX_COMPARED of them
+ * they have one mask. */
 struct level {
     struct hmap_node node;      /* In merge_plan.levels. */
     int priority;
     unsigned int n_rules;
-    uint64_t mask[DP_KEY_WORDS];
+    bool many;                  /* 'rules' is not kept any more. */
+    bool mixed;                 /* There were different masks. */
+    uint64_t mask[DP_KEY_WORDS]; /* Of the first. */
+    const struct vm_ventry **rules; /* 'n_rules' of them. */
+    size_t allocated;
 };
 
 struct merge_plan {
@@ -70,13 +78,20 @@ merge_create(struct of_table *t)
 }
 
 static void
+free_level(struct level *level)
+{
+    free(level->rules);
+    free(level);
+}
+
+static void
 merge_destroy(struct of_tplan *plan_)
 {
     struct merge_plan *plan = merge_plan_cast(plan_);
     struct level *level;
 
     HMAP_FOR_EACH_POP (level, node, &plan->levels) {
-        free(level);
+        free_level(level);
     }
     hmap_destroy(&plan->levels);
     free(plan);
@@ -97,8 +112,49 @@ find_level(const struct merge_plan *plan, int priority)
 }
 
 static bool
-join_level(struct merge_plan *plan, int priority, const uint64_t *mask)
+overlap(const struct vm_map *map, const struct vm_ventry *a,
+        const struct vm_ventry *b)
 {
+    uint64_t a_key[DP_KEY_WORDS], a_mask[DP_KEY_WORDS];
+    uint64_t b_key[DP_KEY_WORDS], b_mask[DP_KEY_WORDS];
+
+    vm_ventry_key(map, a, a_key, a_mask);
+    vm_ventry_key(map, b, b_key, b_mask);
+    if (!memcmp(a_mask, b_mask, sizeof a_mask)) {
+        return false;           /* Or equal, and then the order is known. */
+    }
+    for (int i = 0; i < DP_KEY_WORDS; i++) {
+        if ((a_key[i] ^ b_key[i]) & a_mask[i] & b_mask[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether 'e' may have the priority of 'level', which has other rules. */
+static bool
+fits_level(struct level *level, const struct vm_map *map,
+           const struct vm_ventry *e, const uint64_t *mask)
+{
+    level->mixed |= memcmp(level->mask, mask, sizeof level->mask) != 0;
+    if (!level->mixed) {
+        return true;
+    } else if (level->many || level->n_rules >= MAX_COMPARED) {
+        return false;
+    }
+    for (unsigned int i = 0; i < level->n_rules; i++) {
+        if (overlap(map, level->rules[i], e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+join_level(struct merge_plan *plan, const struct vm_ventry *e,
+           const uint64_t *mask)
+{
+    int priority = vm_ventry_priority(e);
     struct level *level = find_level(plan, priority);
 
     if (!level) {
@@ -106,11 +162,36 @@ join_level(struct merge_plan *plan, int priority, const uint64_t *mask)
         level->priority = priority;
         memcpy(level->mask, mask, sizeof level->mask);
         hmap_insert(&plan->levels, &level->node, hash_int(priority, 0));
-    } else if (memcmp(level->mask, mask, sizeof level->mask)) {
+    } else if (!fits_level(level, plan->up.map, e, mask)) {
         return false;
+    }
+    level->many |= level->n_rules >= MAX_COMPARED;
+    if (!level->many) {
+        if (level->n_rules >= level->allocated) {
+            level->rules = x2nrealloc(level->rules, &level->allocated,
+                                      sizeof *level->rules);
+        }
+        level->rules[level->n_rules] = e;
     }
     level->n_rules++;
     return true;
+}
+
+static void
+leave_level(struct merge_plan *plan, const struct vm_ventry *e)
+{
+    struct level *level = find_level(plan, vm_ventry_priority(e));
+
+    for (unsigned int i = 0; !level->many && i < level->n_rules; i++) {
+        if (level->rules[i] == e) {
+            level->rules[i] = level->rules[level->n_rules - 1];
+            break;
+        }
+    }
+    if (!--level->n_rules) {
+        hmap_remove(&plan->levels, &level->node);
+        free_level(level);
+    }
 }
 
 /* Keeps of the 'size' bytes of the key at 'flow_off' the first 8, 16 or 24
@@ -136,7 +217,7 @@ merge_insert(struct of_tplan *plan_, struct of_entry *e)
     uint64_t key[DP_KEY_WORDS], mask[DP_KEY_WORDS];
 
     vm_ventry_key(plan->up.map, e->vt, key, mask);
-    if (!join_level(plan, vm_ventry_priority(e->vt), mask)) {
+    if (!join_level(plan, e->vt, mask)) {
         return false;
     }
     round_down(mask, offsetof(struct flow, nw_src), 4);
@@ -150,13 +231,9 @@ static bool
 merge_remove(struct of_tplan *plan_, struct of_entry *e)
 {
     struct merge_plan *plan = merge_plan_cast(plan_);
-    struct level *level = find_level(plan, vm_ventry_priority(e->vt));
 
     vm_vmerge_delete(plan->up.map, e->vt);
-    if (!--level->n_rules) {
-        hmap_remove(&plan->levels, &level->node);
-        free(level);
-    }
+    leave_level(plan, e->vt);
     return true;
 }
 

@@ -401,7 +401,7 @@ test_lpm_choice(void **state)
     }
 }
 
-/* Many masks are merged, unless the order of two of them is not known. */
+/* Many masks are merged, unless two rules of one priority overlap. */
 static void
 test_merge_choice(void **state)
 {
@@ -414,6 +414,9 @@ test_merge_choice(void **state)
     }
     check_plan("merge");
     or_add(&r, "priority=92,ip,nw_dst=11.0.0.0/8", "output:2");
+    check_plan("merge");
+    or_add(&r, "priority=92,udp,nw_dst=12.0.0.0/9,tp_dst=1", "output:2");
+    or_add(&r, "priority=92,udp,nw_dst=12.128.0.0/10", "output:2");
     check_plan("merge");
     or_add(&r, "priority=92,udp", "output:2");
     check_plan("tuples");
