@@ -219,6 +219,7 @@ main(void)
 #define VM_MAP(ID, NUMBER) cmocka_unit_test(test_##ID),
 #include "vm/maps/maps.def"
         cmocka_unit_test(test_hash_key_sizes),
+        cmocka_unit_test(test_hash_deferred),
         cmocka_unit_test(test_unknown_kind),
         cmocka_unit_test(test_big_memory),
     };

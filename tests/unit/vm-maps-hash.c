@@ -185,3 +185,55 @@ test_lru_percpu_hash(void **state)
     test_lru(NEW(lru_percpu_hash, 4, 8, 100));
     vm_set_n_cpus(1);
 }
+
+/* However many entries go while readers are busy, the pool has one call in
+ * vm_defer(), and what waits is limited: then there is -ENOMEM. */
+static struct {
+    void (*fn)(void *);
+    void *aux;
+} deferred;
+static uint32_t n_deferred;
+
+static void
+keep_deferred(void (*fn)(void *), void *aux)
+{
+    n_deferred++;
+    deferred.fn = fn;
+    deferred.aux = aux;
+}
+
+void
+test_hash_deferred(void **state)
+{
+    struct vm_map *map = NEW(hash, 4, 8, 1000, .flags = VM_MF_NO_PREALLOC);
+    uint32_t n = 0, key = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(update(map, i, i, VM_ANY), 0);
+    }
+
+    size_t before = vm_map_memory(map);
+    vm_set_defer(keep_deferred);
+    n_deferred = 0;
+    while (!error && n < 10000000) {
+        assert_int_equal(del(map, key), 0);
+        error = update(map, key, key, VM_NOEXIST);
+        key = key < 999 ? key + 1 : 0;
+        n++;
+    }
+    assert_int_equal(error, -ENOMEM);
+    assert_int_equal(n_deferred, 1);
+    assert_true(n > 2000);
+    assert_true(vm_map_memory(map) < before + (20u << 20));
+
+    /* Readers are quiescent: first what was retired before the call. */
+    while (n_deferred) {
+        n_deferred = 0;
+        deferred.fn(deferred.aux);
+    }
+    vm_set_defer(NULL);
+    assert_true(vm_map_memory(map) <= before);
+    assert_int_equal(update(map, 5000, 1, VM_NOEXIST), 0);
+    drop(map);
+}

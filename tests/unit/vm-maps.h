@@ -22,6 +22,7 @@
 #define VM_MAP(ID, NUMBER) void test_##ID(void **state);
 #include "vm/maps/maps.def"
 void test_hash_key_sizes(void **state);
+void test_hash_deferred(void **state);
 
 /* Fail the test if the map cannot be made; if it can, and if the error does
  * not name it. */
