@@ -69,12 +69,14 @@ load_theirs(const struct vm_insn *insns, uint32_t n, uint32_t log_level)
 static const char *
 their_reason(void)
 {
-    char *end = strstr(verifier_log, "\nprocessed ");
+    char *end = strstr(verifier_log, "processed ");
     char *line;
 
     if (!end) {
         end = verifier_log + strlen(verifier_log);
     }
+    /* Some messages have no end of line. */
+    end -= end > verifier_log && end[-1] == '\n';
     *end = '\0';
     line = strrchr(verifier_log, '\n');
     return line ? line + 1 : verifier_log;
