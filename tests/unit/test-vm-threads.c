@@ -27,7 +27,7 @@
 #define KEYS 256
 #define READERS 2
 #define WRITERS 2
-#define STEPS 40000
+#define STEPS 20000
 #define CPUS 2                  /* Of per-CPU kinds. */
 
 struct key {

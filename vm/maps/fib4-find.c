@@ -167,8 +167,8 @@ find_some(const struct vm_fib4 *fib, const void *const *keys, unsigned n,
         if (i + ahead < n) {
             __builtin_prefetch(vm_fib4_slot(fib, key_addr(keys[i + ahead])));
         }
-        bool found = (find_inline(fib, slot, addr, &values[i])
-                      & (key_len(keys[i]) == 32));
+        unsigned found = find_inline(fib, slot, addr, &values[i]);
+        found &= key_len(keys[i]) == 32;
         __builtin_prefetch(values[i]);
         rest[n_rest] = i;
         n_rest += !found;
