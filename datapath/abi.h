@@ -67,6 +67,13 @@ enum dp_key_word {
     DP_KEY_WORDS
 };
 
+/* Which words of the key from DP_KEY_REG on were written and must be reset
+ * before the next packet. */
+enum dp_wide {
+    DP_WIDE_ANY = 1 << 0,
+    DP_WIDE_TCP_FLAGS = 1 << 1  /* That with tcp_flags, if not ANY. */
+};
+
 /* Header groups that an action program has changed in the key and COMMIT has
  * yet to write into the packet. */
 enum dp_dirty {
@@ -117,7 +124,9 @@ struct dp_ctx {
     uint8_t table_id;           /* Table of 'hit'. */
     uint8_t n_vlans;            /* VLAN headers in the packet's bytes. */
     uint32_t packet_size;       /* Bytes as received, for counters. */
-    uint16_t depth;             /* Levels of backward resubmits. */
+    uint8_t depth;              /* Levels of backward resubmits. */
+    uint8_t wide;               /* Set of enum dp_wide: whoever writes words of
+                                 * the key from DP_KEY_REG on says so. */
     uint16_t resubmits;         /* Table lookups by resubmit so far. */
     uint64_t scratch;           /* Free for one program's use. */
     struct vm_turn turn;        /* Hidden: its place in a burst. */

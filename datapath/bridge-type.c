@@ -35,6 +35,7 @@ static const struct vm_ctx_member members[] = {
     MEMBER(n_vlans, SCALAR, VM_CTX_RW),
     MEMBER(packet_size, SCALAR, 0),
     MEMBER(depth, SCALAR, 0),
+    MEMBER(wide, SCALAR, VM_CTX_RW),
     MEMBER(resubmits, SCALAR, 0),
     MEMBER(scratch, SCALAR, VM_CTX_RW | VM_CTX_NARROW),
     MEMBER(turn, HIDDEN, 0),

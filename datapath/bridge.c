@@ -66,16 +66,6 @@ publish_ports(struct dp_bridge *bridge, struct dp_port *const *list, size_t n)
 }
 
 struct dp_port *
-dp_bridge_port(const struct dp_bridge *bridge, uint32_t ofp_port)
-{
-    const struct dp_port_table *table;
-
-    table = atomic_load_explicit(&bridge->ports, memory_order_acquire);
-    return (ofp_port < table->n_numbers ? table->by_number[ofp_port]
-            : ofp_port == OFPP_LOCAL ? table->local : NULL);
-}
-
-struct dp_port *
 dp_port_lookup(const struct dp_bridge *bridge, uint32_t ofp_port)
 {
     return dp_bridge_port(bridge, ofp_port);

@@ -18,6 +18,7 @@
 #include "datapath/counters.h"
 #include "datapath/dp.h"
 #include "datapath/drops.h"
+#include "openflow/openflow.h"
 #include "openvswitch/list.h"
 
 /* Ports of a bridge: immutable. */
@@ -52,7 +53,15 @@ struct dp_bridge {
 };
 
 /* Any thread that is an ovs-rcu reader; null if there is none. */
-struct dp_port *dp_bridge_port(const struct dp_bridge *, uint32_t ofp_port);
+static inline struct dp_port *
+dp_bridge_port(const struct dp_bridge *bridge, uint32_t ofp_port)
+{
+    const struct dp_port_table *table;
+
+    table = atomic_load_explicit(&bridge->ports, memory_order_acquire);
+    return (ofp_port < table->n_numbers ? table->by_number[ofp_port]
+            : ofp_port == OFPP_LOCAL ? table->local : NULL);
+}
 
 /* The main thread: publish the table with 'port' added, or without it.
  * 0 or -EEXIST, -EINVAL. */

@@ -29,8 +29,11 @@ dp_base_clear(struct dp_base *base)
 }
 
 static void
-activate(struct dp_base *base)
+activate(struct dp_cold *cold)
 {
+    struct dp_base *base = &cold->base;
+
+    cold->rare = true;
     base->active = true;
     base->encap = base->decap = false;
     base->encap_data = NULL;
@@ -56,8 +59,9 @@ dp_ctx_rebase(struct dp_ctx *ctx)
         }
         /* Unless the commit has done so. */
         if (!base->active) {
-            activate(base);
+            activate(ctx->cold);
             /* Notes what pads the packet, too. */
+            dp_ctx_dress(ctx);
             flow_extract(ctx->packet, &base->flow);
             dp_flow_from_key(&base->flow, ctx->key);
         }
@@ -127,10 +131,11 @@ dp_commit_base(struct dp_ctx *ctx)
     struct flow flow;
     int error = 0;
 
+    dp_ctx_dress(ctx);
     dp_flow_from_key(&flow, ctx->key);
     if (!base->active) {
         dp_ctx_put_offsets(ctx);
-        activate(base);
+        activate(ctx->cold);
         flow_extract(ctx->packet, &base->flow);
         copy_metadata(&base->flow, &flow);
     }
@@ -167,6 +172,7 @@ dp_ctx_reparse(struct dp_ctx *ctx)
     if (dp_commit(ctx) || dp_ctx_unshare(ctx)) {
         return;
     }
+    dp_ctx_dress(ctx);
     dp_flow_from_key(&old, ctx->key);
     pkt_metadata_init(&ctx->packet->md, ODPP_NONE);
     flow_extract(ctx->packet, &flow);
@@ -176,6 +182,7 @@ dp_ctx_reparse(struct dp_ctx *ctx)
     flow.in_port = old.in_port;
     flow.actset_output = old.actset_output;
     dp_key_from_flow(ctx->key, &flow);
+    ctx->wide = DP_WIDE_ANY;
     if (cold->base.active) {
         cold->base.flow = flow;
     }

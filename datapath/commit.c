@@ -208,6 +208,7 @@ keep_nd_base(struct dp_ctx *ctx)
         memcpy(base->options, &key[DP_KEY_ARP], sizeof base->options);
         base->reserved = key[DP_KEY_IGMP];
         base->valid = true;
+        ctx->cold->rare = true;
     }
 }
 
@@ -425,8 +426,8 @@ dp_commit(struct dp_ctx *ctx)
     if (OVS_LIKELY(!dirty)) {
         return 0;
     }
-    if (OVS_UNLIKELY(ctx->cold->base.active
-                     || dirty & (DP_DIRTY_MPLS | DP_DIRTY_NSH))) {
+    if (OVS_UNLIKELY(dirty & (DP_DIRTY_MPLS | DP_DIRTY_NSH))
+        || (OVS_UNLIKELY(ctx->cold->rare) && ctx->cold->base.active)) {
         return dp_commit_base(ctx);
     }
     /* A copy takes the offsets from the packet. */

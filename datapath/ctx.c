@@ -44,6 +44,7 @@ DP_CTX_AT(table_id, 78);
 DP_CTX_AT(n_vlans, 79);
 DP_CTX_AT(packet_size, 80);
 DP_CTX_AT(depth, 84);
+DP_CTX_AT(wide, 85);
 DP_CTX_AT(resubmits, 86);
 DP_CTX_AT(scratch, 88);
 DP_CTX_AT(turn, 96);
@@ -54,6 +55,9 @@ DP_CTX_AT(key, 128);
     _Static_assert(offsetof(union UNION, MEMBER)                        \
                    == offsetof(struct flow, FLOW_MEMBER)                \
                    - offsetof(struct flow, FIRST), #MEMBER)
+_Static_assert(offsetof(struct flow, tcp_flags) / 8
+               == offsetof(struct flow, arp_sha) / 8 + 1,
+               "DP_WIDE_TCP_FLAGS: last word of ARP");
 SAME(dp_key_eth, dl_src, dl_dst, dl_src);
 SAME(dp_key_eth, dl_type, dl_dst, dl_type);
 SAME(dp_key_port, in_port, dp_hash, in_port);

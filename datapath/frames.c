@@ -64,6 +64,7 @@ save_packet(struct dp_ctx *ctx)
     }
     save = cold->saves[cold->n_saves++];
 
+    cold->rare = true;
     save->buf = cold->buf;
     save->ctx = *ctx;
     save->nd_base = cold->nd_base;
@@ -232,7 +233,7 @@ dp_frames_end(struct dp_ctx *ctx)
     const struct dp_aset_entry *entry;
     struct dp_frame *top;
 
-    if (cold->fatal) {
+    if (OVS_LIKELY(!cold->n_frames && !cold->rare) || cold->fatal) {
         return 0;
     }
 
@@ -288,23 +289,6 @@ dp_frames_end_copy(struct dp_ctx *ctx)
 }
 
 bool
-dp_count_lookup(struct dp_ctx *ctx)
-{
-    /* goto_table, too, stops at the depth where a resubmit would. */
-    if (ctx->depth >= DP_MAX_DEPTH && !ctx->cold->resubmitting) {
-        dp_ctx_fatal(ctx, DP_DROP_RESUBMIT_DEPTH);
-        return false;
-    }
-    /* The first lookup is no resubmit. */
-    if (ctx->resubmits > DP_MAX_RESUBMITS) {
-        dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
-        return false;
-    }
-    ctx->resubmits++;
-    return true;
-}
-
-bool
 dp_ctx_may_go_deeper(struct dp_ctx *ctx)
 {
     if (ctx->cold->fatal) {
@@ -340,15 +324,4 @@ dp_resubmit(struct dp_ctx *ctx, uint32_t in_port, uint8_t table_id)
     cold->saved_in_port = dp_ctx_key_in_port(ctx);
     dp_ctx_set_key_in_port(ctx, in_port);
     return true;
-}
-
-void
-dp_resubmit_done(struct dp_ctx *ctx)
-{
-    struct dp_cold *cold = ctx->cold;
-
-    if (cold->resubmitting) {
-        cold->resubmitting = false;
-        dp_ctx_set_key_in_port(ctx, cold->saved_in_port);
-    }
 }

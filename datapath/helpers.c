@@ -65,7 +65,10 @@ HELPER(hit)
     dp_resubmit_done(ctx);
     ctx->table_id = flow->table_id;
     dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
-    dp_ctx_count(ctx, flow->counters);
+    if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
+        dp_cell_add(dp_cell_get(tables, worker->id, flow->counters), 1,
+                    ctx->packet_size, worker->now_ms);
+    }
     dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
     return params(ctx, flow, r2);
 }
@@ -284,6 +287,7 @@ HELPER(aset_write)
 {
     struct dp_ctx *ctx = to_ctx(r1);
 
+    ctx->cold->rare = true;
     if (!dp_aset_write(&ctx->cold->aset, r2, r3, ctx->hit, ctx->table_id)) {
         dp_ctx_fatal(ctx, DP_DROP_ACTION_SET_SIZE);
         return 1;
@@ -294,6 +298,7 @@ HELPER(aset_write)
 
         actset.output = OFPP_UNSET;
         ctx->key[DP_KEY_ACTSET] = actset.word;
+        ctx->wide = DP_WIDE_ANY;
     }
     return 0;
 }

@@ -41,12 +41,14 @@ void
 dp_ctx_set_flow(struct dp_ctx *ctx, const struct flow *flow, uint32_t dirty)
 {
     dp_key_from_flow(ctx->key, flow);
+    ctx->wide = DP_WIDE_ANY;
     ctx->dirty |= dirty;
 }
 
 struct ofpbuf *
 dp_ctx_stack(struct dp_ctx *ctx)
 {
+    ctx->cold->rare = true;
     return &ctx->cold->stack;
 }
 
@@ -77,6 +79,7 @@ dp_ctx_packet_len(struct dp_ctx *ctx)
     struct flow flow;
 
     if (!ctx->cold->base.active) {
+        dp_ctx_dress(ctx);
         flow_extract(ctx->packet, &flow);
     }
     return dp_packet_size(ctx->packet) - dp_packet_l2_pad_size(ctx->packet);

@@ -15,6 +15,19 @@
 #include "openflow/openflow.h"
 #include "util.h"
 
+static void
+grow_outs(struct dp_cold *cold)
+{
+    struct dp_out *old = cold->outs == &cold->first_out ? NULL : cold->outs;
+
+    /* packet-path exception: grows to the most that a packet ever needed,
+     * once. */
+    cold->outs = x2nrealloc(old, &cold->allocated_outs, sizeof *cold->outs);
+    if (!old) {
+        cold->outs[0] = cold->first_out;
+    }
+}
+
 /* Queues the context's packet as it is. */
 static void
 queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
@@ -23,11 +36,8 @@ queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
     struct dp_cold *cold = ctx->cold;
     struct dp_out *out;
 
-    if (cold->n_outs >= cold->allocated_outs) {
-        /* packet-path exception: grows to the most that a packet ever
-         * needed, once. */
-        cold->outs = x2nrealloc(cold->outs, &cold->allocated_outs,
-                                sizeof *cold->outs);
+    if (OVS_UNLIKELY(cold->n_outs >= cold->allocated_outs)) {
+        grow_outs(cold);
     }
     out = &cold->outs[cold->n_outs++];
     out->port = port;
@@ -46,18 +56,16 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
         dp_ctx_drop(ctx, DP_DROP_NO_PORT);
         return false;
     }
-    if (OVS_UNLIKELY(ctx->cold->base.active)
+    if (OVS_UNLIKELY(ctx->cold->rare) && ctx->cold->base.active
         && (ctx->cold->gone || dp_ctx_packet_type(ctx))) {
         /* Ports carry Ethernet. */
         dp_ctx_drop(ctx, DP_DROP_PACKET_TYPE);
         return false;
     }
     flags = dp_port_flags(port);
-    if (flags & DP_PORT_NO_FWD) {
-        dp_ctx_drop(ctx, DP_DROP_NO_FWD);
-        return false;
-    } else if (flags & DP_PORT_DOWN) {
-        dp_ctx_drop(ctx, DP_DROP_PORT_DOWN);
+    if (OVS_UNLIKELY(flags & (DP_PORT_NO_FWD | DP_PORT_DOWN))) {
+        dp_ctx_drop(ctx, flags & DP_PORT_NO_FWD ? DP_DROP_NO_FWD
+                                                : DP_DROP_PORT_DOWN);
         return false;
     }
     return true;
@@ -82,7 +90,8 @@ output_port(struct dp_ctx *ctx, struct dp_port *port, uint32_t max_len)
 {
     uint32_t cut = bytes_to_cut(ctx, max_len);
 
-    if (may_send(ctx, port) && !dp_commit(ctx) && !ctx->cold->gone) {
+    if (may_send(ctx, port) && (OVS_LIKELY(!ctx->dirty) || !dp_commit(ctx))
+        && !ctx->cold->gone) {
         queue_output(ctx, port, ctx->cold->buf, cut);
     }
 }
@@ -111,6 +120,11 @@ dp_output(struct dp_ctx *ctx, uint32_t ofp_port, uint32_t max_len)
     uint32_t in_port = dp_ctx_key_in_port(ctx);
     struct dp_upcall_node *node;
 
+    if (OVS_LIKELY(ofp_port < OFPP_MAX && ofp_port != in_port)) {
+        output_port(ctx, dp_bridge_port(ctx->cold->bridge, ofp_port),
+                    max_len);
+        return;
+    }
     switch (ofp_port) {
     case OFPP_IN_PORT:
         output_port(ctx, dp_bridge_port(ctx->cold->bridge, in_port), max_len);
@@ -203,7 +217,7 @@ dp_outputs_send(struct dp_cold *cold)
 {
     struct dp_worker *worker = cold->worker;
 
-    for (size_t i = 0; i < cold->n_outs; i++) {
+    for (uint32_t i = 0; i < cold->n_outs; i++) {
         const struct dp_out *out = &cold->outs[i];
         struct dp_buf *buf = &cold->bufs[out->buf];
         struct dp_packet *packet = buf->packet;
@@ -226,7 +240,7 @@ dp_outputs_send(struct dp_cold *cold)
     }
     cold->n_outs = 0;
 
-    for (size_t i = 0; i < cold->n_bufs; i++) {
+    for (uint32_t i = 0; i < cold->n_bufs; i++) {
         if (cold->bufs[i].packet) {
             dp_packet_delete(cold->bufs[i].packet);
             DP_WORKER_ADD(worker, bufs_out, 1);

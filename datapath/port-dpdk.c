@@ -104,7 +104,6 @@ dpdk_rx(struct dp_rxq *rxq_, struct dp_packet_batch *batch)
     batch->count = rte_eth_rx_burst(rxq->id, rxq->up.queue,
                                     (struct rte_mbuf **) batch->packets,
                                     NETDEV_MAX_BURST);
-    dp_packet_batch_init_packet_fields(batch);
     return 0;
 }
 
@@ -149,6 +148,7 @@ dpdk_tx(struct dp_port *port, unsigned worker, struct dp_packet_batch *batch)
 
 const struct dp_port_ops dp_port_dpdk_ops = {
     .name = "dpdk",
+    .bare = true,
     .match = dpdk_match,
     .open = dpdk_open,
     .close = dpdk_close,

@@ -41,6 +41,11 @@ struct dp_rxq {
     /* Cycles (of the time stamp counter) spent on its packets. */
     _Atomic uint64_t cycles;            /* Its worker writes. */
 
+    /* Of a queue that costs a system call to look at, while others have
+     * packets: how many rounds of the worker it is left out, and of those how
+     * many are to come.  The worker's. */
+    unsigned pause, pausing;
+
     /* The main thread's. */
     struct dp_worker *worker;           /* Who polls it; null: nobody. */
     int core;                           /* Where it is pinned to, or -1. */
@@ -64,6 +69,9 @@ struct dp_port_cell {
 
 struct dp_port_ops {
     const char *name;
+
+    /* tx() looks at nothing of a packet but its mbuf and its source. */
+    bool bare;
 
     /* Whether this kind serves 'netdev'. */
     bool (*match)(const struct netdev *);

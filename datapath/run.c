@@ -30,21 +30,6 @@ dp_ctx_cookie(const struct dp_ctx *ctx)
 }
 
 void
-dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
-               uint8_t table_id, uint64_t cookie)
-{
-    struct dp_cold *cold = ctx->cold;
-    bool specific = reason != DP_DROP_ACTION && reason != DP_DROP_TABLE_MISS;
-
-    if (!cold->drop_specific) {
-        cold->drop = reason;
-        cold->drop_table = table_id;
-        cold->drop_cookie = cookie;
-        cold->drop_specific = specific;
-    }
-}
-
-void
 dp_ctx_drop(struct dp_ctx *ctx, enum dp_drop_reason reason)
 {
     dp_ctx_drop_at(ctx, reason, ctx->table_id, dp_ctx_cookie(ctx));
@@ -77,16 +62,39 @@ dp_ctx_bridge(const struct dp_ctx *ctx)
 
 /* Buffers. */
 
+void
+dp_ctx_dress__(struct dp_ctx *ctx)
+{
+    struct dp_packet *packet = ctx->cold->bufs[0].packet;
+
+    ctx->cold->bare = false;
+    dp_packet_reset_offsets(packet);
+    if (packet->source == DPBUF_DPDK) {
+        dp_packet_reset_cutlen(packet);
+        packet->packet_type = htonl(PT_ETH);
+    }
+}
+
+static void
+cold_grow_bufs(struct dp_cold *cold)
+{
+    struct dp_buf *old = cold->bufs == &cold->first_buf ? NULL : cold->bufs;
+
+    /* packet-path exception: grows to the most that a packet ever needed,
+     * once. */
+    cold->bufs = x2nrealloc(old, &cold->allocated_bufs, sizeof *cold->bufs);
+    if (!old) {
+        cold->bufs[0] = cold->first_buf;
+    }
+}
+
 uint32_t
 dp_run_add_buf(struct dp_cold *cold, struct dp_packet *packet)
 {
     struct dp_buf *buf;
 
     if (cold->n_bufs >= cold->allocated_bufs) {
-        /* packet-path exception: grows to the most that a packet ever
-         * needed, once. */
-        cold->bufs = x2nrealloc(cold->bufs, &cold->allocated_bufs,
-                                sizeof *cold->bufs);
+        cold_grow_bufs(cold);
     }
     buf = &cold->bufs[cold->n_bufs];
     buf->packet = packet;
@@ -110,6 +118,7 @@ dp_ctx_refresh(struct dp_ctx *ctx)
 void
 dp_ctx_put_offsets(struct dp_ctx *ctx)
 {
+    dp_ctx_dress(ctx);
     ctx->packet->l2_5_ofs = ctx->l2_5_ofs;
     ctx->packet->l3_ofs = ctx->l3_ofs;
     ctx->packet->l4_ofs = ctx->l4_ofs;
@@ -169,11 +178,36 @@ dp_ctx_upcall(struct dp_ctx *ctx, enum dp_upcall_kind kind,
 
 /* Life of a packet. */
 
+/* Empties what few packets use. */
 static void
+clear_rare(struct dp_cold *cold)
+{
+    ofpbuf_clear(&cold->stack);
+    dp_base_clear(&cold->base);
+    cold->kept_outs = cold->kept_upcalls = 0;
+    cold->nd_base.valid = false;
+    dp_aset_clear(&cold->aset);
+    dp_aset_clear(&cold->running);
+    cold->rare = false;
+}
+
+static void
+reset_wide(struct dp_ctx *ctx)
+{
+    if (ctx->wide == DP_WIDE_TCP_FLAGS) {
+        ctx->key[DP_KEY_ARP_LAST] = 0;
+    } else {
+        memset(&ctx->key[DP_KEY_REG], 0,
+               (DP_KEY_WORDS - DP_KEY_REG) * sizeof *ctx->key);
+        ctx->key[DP_KEY_ACTSET] = (uint64_t) OFPP_UNSET << 32;
+    }
+    ctx->wide = 0;
+}
+
+static inline void
 run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
          struct dp_packet *packet, uint32_t in_port)
 {
-    const uint64_t unset = (uint64_t) OFPP_UNSET << 32;
     struct dp_ctx *ctx = dp_worker_ctx(worker, i);
     struct dp_cold *cold = dp_worker_cold(worker, i);
 
@@ -181,50 +215,55 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
     cold->bridge = bridge;
     cold->fatal = false;
     cold->drop_specific = false;
-    cold->drop = DP_DROP_ACTION;
-    cold->drop_table = 0;
-    cold->drop_cookie = 0;
     cold->resubmitting = false;
     cold->frag_drop = false;
-    cold->bucket_cookie = 0;
-    cold->nd_base.valid = false;
-    cold->base.active = false;
     cold->gone = false;
-    cold->n_bufs = 0;
+    cold->in_action_set = false;
+    cold->drop_table = 0;
+    cold->drop = DP_DROP_ACTION;
+    cold->drop_cookie = 0;
+    cold->bucket_cookie = 0;
+    cold->buf = 0;
+    cold->n_frames = 0;
+    cold->n_bufs = 1;
     cold->n_outs = 0;
     cold->n_upcalls = 0;
-    cold->kept_outs = cold->kept_upcalls = 0;
-    cold->n_frames = 0;
     cold->n_saves = 0;
-    dp_aset_clear(&cold->aset);
-    dp_aset_clear(&cold->running);
-    cold->in_action_set = false;
-    cold->buf = dp_run_add_buf(cold, packet);
+    cold->bufs[0] = (struct dp_buf) { .packet = packet };
 
-    dp_packet_reset_offsets(packet);
+    cold->bare = true;
     ctx->slots = worker->slots;
-    ctx->version = worker->version;
-    ctx->cold = cold;
-    ctx->conf = &bridge->conf;
     ctx->packet = packet;
-    dp_ctx_refresh(ctx);
+    ctx->data = dp_packet_data(packet);
+    ctx->packet_size = dp_packet_size(packet);
+    ctx->data_end = ctx->data + ctx->packet_size;
+    ctx->version = worker->version;
     ctx->hit = DP_HIT(0, DP_FLOW_NONE);
+    ctx->conf = &bridge->conf;
+    ctx->cold = cold;
     ctx->in_port = in_port;
     ctx->dirty = 0;
+    ctx->l2_5_ofs = ctx->l3_ofs = ctx->l4_ofs = UINT16_MAX;
     ctx->table_id = 0;
     ctx->n_vlans = 0;
-    ctx->packet_size = dp_packet_size(packet);
     ctx->depth = 0;
     ctx->resubmits = 0;
     ctx->scratch = 0;
-    memset(ctx->key, 0, sizeof ctx->key);
-    ctx->key[DP_KEY_ACTSET] = unset;
+    memset(ctx->key, 0, DP_KEY_REG * sizeof *ctx->key);
+    if (OVS_UNLIKELY(ctx->wide)) {
+        reset_wide(ctx);
+    }
     dp_ctx_set_key_in_port(ctx, in_port);
 }
 
+/* What became of the packets of a burst, to be added up at its end. */
+struct burst_sums {
+    unsigned forwarded, dropped;
+};
+
 /* What became of the packet. */
 static void
-run_finish(struct dp_ctx *ctx)
+run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
 {
     struct dp_cold *cold = ctx->cold;
     struct dp_worker *worker = cold->worker;
@@ -238,20 +277,44 @@ run_finish(struct dp_ctx *ctx)
             free(cold->saves[--cold->n_saves]->stack);
         }
     }
-    ofpbuf_clear(&cold->stack);
-    dp_base_clear(&cold->base);
+    if (cold->rare) {
+        clear_rare(cold);
+    }
+    if (cold->n_outs) {
+        dp_ctx_dress(ctx);
+    }
     output = cold->n_outs > 0;
     dp_outputs_send(cold);
     if (dp_upcalls_push(cold, output)) {
         return;
     }
     if (output) {
-        DP_WORKER_ADD(worker, forwarded, 1);
+        sums->forwarded++;
     } else {
-        DP_WORKER_ADD(worker, dropped, 1);
+        sums->dropped++;
         dp_drops_add(&cold->bridge->stats[worker->id]->drops, cold->drop,
                      cold->drop_table, cold->drop_cookie, 1);
     }
+}
+
+/* The same for what most packets are: output once, as they came. */
+static inline bool
+run_finish_plain(struct dp_worker *worker, struct dp_ctx *ctx,
+                 struct burst_sums *sums)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_out *out = cold->outs;
+
+    if (cold->n_outs != 1 || cold->n_bufs != 1 || out->cut || cold->fatal
+        || cold->rare || cold->n_upcalls) {
+        return false;
+    }
+    if (OVS_UNLIKELY(!out->port->ops->bare)) {
+        dp_ctx_dress(ctx);
+    }
+    dp_worker_enqueue(worker, out->port, cold->bufs[0].packet);
+    sums->forwarded++;
+    return true;
 }
 
 /* Why packets of this burst do not run, or DP_DROP_NONE. */
@@ -266,6 +329,7 @@ void
 dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
              struct dp_packet **packets, unsigned n, uint32_t in_port)
 {
+    struct burst_sums sums = { .forwarded = 0 };
     void *ctxs[NETDEV_MAX_BURST];
     const struct vm_prog *parse;
     enum dp_drop_reason reason;
@@ -301,6 +365,10 @@ dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
             dp_ctx_fatal(ctx, ctx->turn.result == parse->type->abort_ret
                               ? DP_DROP_PROGRAM_ERROR : DP_DROP_NO_PROGRAM);
         }
-        run_finish(ctx);
+        if (OVS_UNLIKELY(!run_finish_plain(worker, ctx, &sums))) {
+            run_finish(ctx, &sums);
+        }
     }
+    DP_WORKER_ADD(worker, forwarded, sums.forwarded);
+    DP_WORKER_ADD(worker, dropped, sums.dropped);
 }

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "datapath/abi.h"
+#include "datapath/ctx.h"
 #include "datapath/dp.h"
 #include "flow.h"
 #include "openvswitch/ofpbuf.h"
@@ -115,6 +116,9 @@ struct dp_out {
     uint32_t cut;               /* Bytes that are left out at its end. */
 };
 
+/* The first cache lines are what every packet uses.  Between packets all that
+ * follows 'rare' is empty; who fills some of it sets 'rare', and it is emptied
+ * when the packet has ended. */
 struct dp_cold {
     struct dp_worker *worker;
     struct dp_bridge *bridge;
@@ -122,41 +126,45 @@ struct dp_cold {
     /* Why the packet is dropped, if it is.  'fatal': whatever was output. */
     bool fatal;
     bool drop_specific;
+    bool resubmitting;          /* The lookup that a resubmit has started. */
+    bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
+    bool gone;                  /* A commit found the packet malformed. */
+    bool in_action_set;         /* As OVS's xlate knows it, for reasons of
+                                 * packet-ins. */
+    bool rare;
+    bool bare;                  /* Of bufs[0], what struct dp_packet has behind
+                                 * the mbuf is not set yet. */
     uint8_t drop_table;
     enum dp_drop_reason drop;
+    uint32_t saved_in_port;     /* The key's, while 'resubmitting'. */
     uint64_t drop_cookie;
-
-    /* The lookup that a resubmit has started. */
-    bool resubmitting;
-    uint32_t saved_in_port;     /* Of the key. */
-    bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
 
     /* Of the rule whose group runs a bucket: a bucket's block has none. */
     uint64_t bucket_cookie;
 
+    uint32_t buf;               /* The context's packet. */
+    uint32_t n_frames;
+
+    struct dp_buf *bufs;
+    struct dp_out *outs;
+    uint32_t n_bufs, n_outs, n_upcalls, n_saves;
+    struct dp_buf first_buf;    /* Where 'bufs' and 'outs' lie ... */
+    struct dp_out first_out;    /* ... until they grow. */
+
+    size_t allocated_bufs, allocated_outs, allocated_upcalls;
+    struct dp_upcall_node **upcalls;
+
+    /* RARE. */
+
+    uint32_t kept_outs;         /* Those that no error takes back. */
+    uint32_t kept_upcalls;
     struct dp_nd_base nd_base;
     struct dp_base base;
-    bool gone;                  /* A commit found the packet malformed. */
     struct ofpbuf stack;
-
-    uint32_t buf;               /* The context's packet. */
-    struct dp_buf *bufs;
-    size_t n_bufs, allocated_bufs;
-
-    struct dp_out *outs;
-    size_t n_outs, allocated_outs;
-    size_t kept_outs;           /* Those that no error takes back. */
-
-    struct dp_upcall_node **upcalls;
-    size_t n_upcalls, allocated_upcalls;
-    size_t kept_upcalls;        /* As 'kept_outs'. */
 
     /* What write_actions gathers, and what is being executed of it: tables
      * that the execution resubmits to write to a new set. */
     struct dp_aset aset, running;
-    bool in_action_set;         /* As OVS's xlate knows it, for reasons of
-                                 * packet-ins. */
-    uint32_t n_frames, n_saves;
     struct dp_frame frames[DP_MAX_FRAMES];
     struct dp_save **saves;     /* DP_MAX_FRAMES, each made when needed; null
                                  * before the first. */
@@ -170,8 +178,31 @@ void dp_run_burst(struct dp_worker *, struct dp_bridge *,
 
 /* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
  * comes later, because they are no reason while other tables follow. */
-void dp_ctx_drop_at(struct dp_ctx *, enum dp_drop_reason, uint8_t table_id,
-                    uint64_t cookie);
+static inline void
+dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
+               uint8_t table_id, uint64_t cookie)
+{
+    struct dp_cold *cold = ctx->cold;
+
+    if (OVS_LIKELY(!cold->drop_specific)) {
+        cold->drop = reason;
+        cold->drop_table = table_id;
+        cold->drop_cookie = cookie;
+        cold->drop_specific = (reason != DP_DROP_ACTION
+                               && reason != DP_DROP_TABLE_MISS);
+    }
+}
+
+/* Sets what of the received packet is not set yet: before anything but its
+ * bytes and their number is looked at. */
+void dp_ctx_dress__(struct dp_ctx *);
+static inline void
+dp_ctx_dress(struct dp_ctx *ctx)
+{
+    if (ctx->cold->bare) {
+        dp_ctx_dress__(ctx);
+    }
+}
 
 /* Makes the context's packet one that nobody else refers to. */
 int dp_ctx_unshare(struct dp_ctx *);
@@ -193,9 +224,35 @@ void dp_frames_exit(struct dp_ctx *);
 void dp_frames_end_copy(struct dp_ctx *);
 bool dp_resubmit(struct dp_ctx *, uint32_t in_port, uint8_t table_id);
 /* The lookup that a resubmit has started is over. */
-void dp_resubmit_done(struct dp_ctx *);
+static inline void
+dp_resubmit_done(struct dp_ctx *ctx)
+{
+    struct dp_cold *cold = ctx->cold;
+
+    if (OVS_UNLIKELY(cold->resubmitting)) {
+        cold->resubmitting = false;
+        dp_ctx_set_key_in_port(ctx, cold->saved_in_port);
+    }
+}
+
 /* One more lookup; false if there are too many. */
-bool dp_count_lookup(struct dp_ctx *);
+static inline bool
+dp_count_lookup(struct dp_ctx *ctx)
+{
+    /* goto_table, too, stops at the depth where a resubmit would. */
+    if (OVS_UNLIKELY(ctx->depth >= DP_MAX_DEPTH)
+        && !ctx->cold->resubmitting) {
+        dp_ctx_fatal(ctx, DP_DROP_RESUBMIT_DEPTH);
+        return false;
+    }
+    /* The first lookup is no resubmit. */
+    if (OVS_UNLIKELY(ctx->resubmits > DP_MAX_RESUBMITS)) {
+        dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
+        return false;
+    }
+    ctx->resubmits++;
+    return true;
+}
 
 /* aset.c */
 void dp_aset_clear(struct dp_aset *);

@@ -79,6 +79,7 @@ dp_upcall_build(struct dp_ctx *ctx, enum dp_upcall_kind kind,
     node->up.flow = &node->flow;
     dp_flow_from_key(&node->flow, ctx->key);
     if (with_packet) {
+        dp_ctx_dress(ctx);
         /* packet-path exception: an upcall has its own copy. */
         node->up.packet = dp_packet_clone(ctx->packet);
         DP_WORKER_ADD(worker, bufs_in, 1);
@@ -112,7 +113,7 @@ dp_upcalls_push(struct dp_cold *cold, bool output)
     struct dp_worker *worker = cold->worker;
     bool holds = false;
 
-    for (size_t i = 0; i < cold->n_upcalls; i++) {
+    for (uint32_t i = 0; i < cold->n_upcalls; i++) {
         struct dp_upcall_node *node = cold->upcalls[i];
 
         if (!output && !holds && node->up.packet) {

@@ -22,14 +22,16 @@
 
 enum {
     SPIN_NS = 25 * 1000,        /* Of empty rounds before a worker sleeps. */
+    NOW_CYCLES = 8192,          /* Of the time stamp counter, some us. */
+    MAX_PAUSE = 15,             /* Rounds without an empty queue. */
     QUIESCE_ROUNDS = 64,        /* Rounds between quiescent states. */
     TIMER_SLACK_NS = 1000       /* How late a nap may end. */
 };
 
 /* Sending. */
 
-static void
-flush_txq(struct dp_worker *worker, struct dp_txq *txq)
+void
+dp_worker_flush_txq(struct dp_worker *worker, struct dp_txq *txq)
 {
     struct dp_port *port = txq->port;
     struct dp_packet *packet;
@@ -62,23 +64,6 @@ flush_txq(struct dp_worker *worker, struct dp_txq *txq)
 }
 
 void
-dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
-                  struct dp_packet *packet)
-{
-    struct dp_txq *txq = &port->txqs[worker->id];
-
-    if (dp_packet_batch_is_full(&txq->batch)) {
-        flush_txq(worker, txq);
-    }
-    if (!txq->listed) {
-        txq->listed = true;
-        txq->next = worker->dirty;
-        worker->dirty = txq;
-    }
-    dp_packet_batch_add(&txq->batch, packet);
-}
-
-void
 dp_worker_flush(struct dp_worker *worker)
 {
     while (worker->dirty) {
@@ -86,11 +71,25 @@ dp_worker_flush(struct dp_worker *worker)
 
         worker->dirty = txq->next;
         txq->listed = false;
-        flush_txq(worker, txq);
+        dp_worker_flush_txq(worker, txq);
     }
 }
 
 /* Receiving. */
+
+/* Threads ask for the time every NOW_CYCLES, the main thread always: tests
+ * and bvs-replay set it there. */
+static void
+update_time(struct dp_worker *worker)
+{
+    uint64_t tsc = rte_rdtsc();
+
+    if (tsc - worker->now_tsc >= NOW_CYCLES || worker->id == DP_WORKER_MAIN) {
+        worker->now_tsc = tsc;
+        worker->now_us = time_usec();
+        worker->now_ms = worker->now_us / 1000;
+    }
+}
 
 /* The packets of a burst meet one version and its slots: read after the
  * burst was received, in the reverse of the order they are published in. */
@@ -101,9 +100,8 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
                                            memory_order_acquire);
     worker->slots = atomic_load_explicit(&bridge->slots,
                                          memory_order_acquire);
-    worker->now_us = time_usec();
-    worker->now_ms = worker->now_us / 1000;
     worker->relatch = false;
+    update_time(worker);
 }
 
 /* Whether the port's configuration keeps 'packet' out. */
@@ -112,12 +110,31 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
 {
     const struct eth_header *eth = dp_packet_data(packet);
 
-    if (OVS_LIKELY(!(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP)))) {
-        return false;
-    }
     return flags & (dp_packet_size(packet) >= ETH_HEADER_LEN
                     && eth_addr_equals(eth->eth_dst, eth_addr_stp)
                     ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
+}
+
+/* Drops what the port's configuration keeps out. */
+static void
+refuse(struct dp_worker *worker, struct dp_bridge *bridge,
+       struct dp_packet_batch *batch, uint32_t flags)
+{
+    size_t n = dp_packet_batch_size(batch), i;
+    struct dp_packet *packet;
+
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
+        if (no_recv(packet, flags)) {
+            DP_WORKER_ADD(worker, received, 1);
+            DP_WORKER_ADD(worker, dropped, 1);
+            DP_WORKER_ADD(worker, bufs_out, 1);
+            dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
+                         0, 0, 1);
+            dp_packet_delete(packet);
+        } else {
+            batch->packets[batch->count++] = packet;
+        }
+    }
 }
 
 static void
@@ -148,8 +165,8 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     uint64_t start = rte_rdtsc(), received, ran, sent;
     struct dp_packet_batch batch;
     struct dp_packet *packet;
-    unsigned i, n, lost;
     uint64_t bytes = 0;
+    unsigned n, lost;
     uint32_t flags;
 
     dp_packet_batch_init(&batch);
@@ -168,18 +185,11 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     latch(worker, bridge);
     flags = dp_port_flags(port);
     DP_WORKER_ADD(worker, bufs_in, n);
-    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, &batch) {
+    DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
         bytes += dp_packet_size(packet);
-        if (OVS_UNLIKELY(no_recv(packet, flags))) {
-            DP_WORKER_ADD(worker, received, 1);
-            DP_WORKER_ADD(worker, dropped, 1);
-            DP_WORKER_ADD(worker, bufs_out, 1);
-            dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
-                         0, 0, 1);
-            dp_packet_delete(packet);
-        } else {
-            batch.packets[batch.count++] = packet;
-        }
+    }
+    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
+        refuse(worker, bridge, &batch, flags);
     }
     run(worker, bridge, &batch, port->ofp_port);
     DP_PORT_ADD(port, worker->id, rx_packets, n);
@@ -203,9 +213,19 @@ dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
 
     list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
     for (size_t i = 0; i < list->n; i++) {
-        unsigned n = poll_rxq(worker, list->rxqs[i]);
+        struct dp_rxq *rxq = list->rxqs[i];
+        unsigned n;
 
+        if (rxq->pausing && worker->busy) {
+            rxq->pausing--;
+            continue;
+        }
+        n = poll_rxq(worker, rxq);
         total += n;
+        if (rxq->port->ops->rx_wait) {
+            rxq->pause = n ? 0 : MIN(2 * rxq->pause + 1, MAX_PAUSE);
+            rxq->pausing = rxq->pause;
+        }
         if (n && after_burst) {
             after_burst(worker->dp);
 
@@ -213,6 +233,7 @@ dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
             list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
         }
     }
+    worker->busy = total > 0;
     return total;
 }
 
@@ -295,7 +316,7 @@ static void *
 worker_main(void *worker_)
 {
     struct dp_worker *worker = worker_;
-    uint64_t idle_since = 0, nap_ns = 0;
+    uint64_t idle_since = 0, nap_ns = 0, wake_seq = 0;
     unsigned rounds = 0;
 
     vm_set_cpu(worker->id);
@@ -304,11 +325,11 @@ worker_main(void *worker_)
     }
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     for (;;) {
-        uint64_t wake_seq;
-
         /* The sequence number is read before what it announces, so that
          * nothing is slept through. */
-        wake_seq = seq_read(worker->wake);
+        if (idle_since) {
+            wake_seq = seq_read(worker->wake);
+        }
         see_epoch(worker, atomic_load(&worker->dp->epoch));
         if (atomic_load(&worker->exit)) {
             break;
@@ -348,10 +369,23 @@ map_memory(size_t size)
 }
 
 static void
+cold_init(struct dp_cold *cold)
+{
+    cold->bufs = &cold->first_buf;
+    cold->outs = &cold->first_out;
+    cold->allocated_bufs = cold->allocated_outs = 1;
+    ofpbuf_init(&cold->stack, 0);
+}
+
+static void
 cold_uninit(struct dp_cold *cold)
 {
-    free(cold->bufs);
-    free(cold->outs);
+    if (cold->bufs != &cold->first_buf) {
+        free(cold->bufs);
+    }
+    if (cold->outs != &cold->first_out) {
+        free(cold->outs);
+    }
     free(cold->upcalls);
     for (int i = 0; i < DP_MAX_FRAMES && cold->saves && cold->saves[i]; i++) {
         free(cold->saves[i]);
@@ -372,7 +406,8 @@ dp_worker_create(struct dp *dp, unsigned id)
     worker->ctxs = map_memory(NETDEV_MAX_BURST * DP_CTX_STRIDE);
     worker->colds = map_memory(NETDEV_MAX_BURST * DP_COLD_STRIDE);
     for (int i = 0; i < NETDEV_MAX_BURST; i++) {
-        ofpbuf_init(&dp_worker_cold(worker, i)->stack, 0);
+        cold_init(dp_worker_cold(worker, i));
+        dp_worker_ctx(worker, i)->wide = DP_WIDE_ANY;
     }
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
     return worker;

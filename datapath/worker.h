@@ -79,7 +79,9 @@ struct dp_worker {
 
     long long int now_ms;       /* Of this burst. */
     bool relatch;               /* Latch again before the next packet. */
+    bool busy;                  /* There were packets in the last round. */
     uint64_t now_us;
+    uint64_t now_tsc;           /* When 'now_us' was read. */
     struct dp_txq *dirty;       /* Queues with packets to send. */
 
     /* Totals (dp_get_totals()); this worker writes. */
@@ -152,10 +154,26 @@ bool dp_worker_wait(struct dp_worker *);
 void dp_worker_inject(struct dp_worker *, struct dp_bridge *,
                       struct dp_packet *, uint32_t ofp_port);
 
-/* Puts 'packet' (owned) on 'port's queue of this worker, and sends all that
- * is on its queues. */
-void dp_worker_enqueue(struct dp_worker *, struct dp_port *,
-                       struct dp_packet *);
+/* Sends what is on a queue of this worker; what is on all of them. */
+void dp_worker_flush_txq(struct dp_worker *, struct dp_txq *);
 void dp_worker_flush(struct dp_worker *);
+
+/* Puts 'packet' (owned) on 'port's queue of this worker. */
+static inline void
+dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
+                  struct dp_packet *packet)
+{
+    struct dp_txq *txq = &port->txqs[worker->id];
+
+    if (OVS_UNLIKELY(dp_packet_batch_is_full(&txq->batch))) {
+        dp_worker_flush_txq(worker, txq);
+    }
+    if (OVS_UNLIKELY(!txq->listed)) {
+        txq->listed = true;
+        txq->next = worker->dirty;
+        worker->dirty = txq;
+    }
+    txq->batch.packets[txq->batch.count++] = packet;
+}
 
 #endif /* datapath/worker.h */

@@ -352,6 +352,7 @@ write_actions_emit(struct of_gen *g, const struct ofpact *a)
             vm_emit_ld(&g->e, 2, VM_R0, VM_R7,
                        ROUND_UP(g->params_used, 2));
             vm_emit_st(&g->e, 2, VM_R6, OF_KEY_OFF(actset_output), VM_R0);
+            of_emit_wide(&g->e, OF_KEY_OFF(actset_output));
         }
         emit_aset_write(g, kind, of_gen_set_program(g, &b, 1));
     }
@@ -365,6 +366,7 @@ static void
 clear_actions_emit(struct of_gen *g, const struct ofpact *a)
 {
     of_gen_call(g, DP_HELPER_ASET_CLEAR);
+    of_emit_wide(&g->e, OF_KEY_OFF(actset_output));
     vm_emit_sti(&g->e, 2, VM_R6, OF_KEY_OFF(actset_output),
                 ofp_to_u16(OFPP_UNSET));
 }

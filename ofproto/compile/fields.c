@@ -359,6 +359,15 @@ emit_load_piece(struct vm_emit *e, const struct of_piece *p, uint8_t dst)
     }
 }
 
+void
+of_emit_wide(struct vm_emit *e, int ctx_off)
+{
+    if (ctx_off >= (int) offsetof(struct dp_ctx, key[DP_KEY_REG])) {
+        vm_emit_sti(e, 1, VM_R6, offsetof(struct dp_ctx, wide),
+                    DP_WIDE_ANY);
+    }
+}
+
 static void
 emit_store_piece(struct vm_emit *e, const struct of_piece *p, uint8_t src)
 {
@@ -366,6 +375,7 @@ emit_store_piece(struct vm_emit *e, const struct of_piece *p, uint8_t src)
         vm_emit_be(e, src, p->size * 8);
     }
     vm_emit_st(e, p->size, VM_R6, of_ctx_off(p->flow_off), src);
+    of_emit_wide(e, of_ctx_off(p->flow_off));
 }
 
 /* Of bits [ofs, ofs + n) of a field's value, those that piece 'i' has: bits
@@ -528,6 +538,7 @@ emit_write_ofp11(struct vm_emit *e, const struct of_field *f, unsigned ofs,
     vm_emit_alu(e, VM_OR, VM_R2, VM_R1);
     emit_port_from_ofp11(e, VM_R2);
     vm_emit_st(e, 2, VM_R6, of_ctx_off(f->pieces[0].flow_off), VM_R2);
+    of_emit_wide(e, of_ctx_off(f->pieces[0].flow_off));
 }
 
 void

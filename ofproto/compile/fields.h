@@ -55,6 +55,9 @@ const struct of_field *of_field_get(const struct mf_field *);
 int of_ctx_off(size_t flow_off);
 #define OF_KEY_OFF(MEMBER) of_ctx_off(offsetof(struct flow, MEMBER))
 
+/* Notes that the key was written at 'ctx_off' (struct dp_ctx: 'wide'). */
+void of_emit_wide(struct vm_emit *, int ctx_off);
+
 /* Index of the key word that holds word 'flow_word' (8-byte unit) of struct
  * flow, or -1; and back. */
 int of_key_from_flow_word(size_t flow_word);

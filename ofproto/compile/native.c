@@ -144,6 +144,7 @@ set_queue_emit(struct of_gen *g, const struct ofpact *a)
 {
     vm_emit_ld(&g->e, 4, VM_R0, VM_R7, of_gen_param(g, 4));
     vm_emit_st(&g->e, 4, VM_R6, OF_KEY_OFF(skb_priority), VM_R0);
+    of_emit_wide(&g->e, OF_KEY_OFF(skb_priority));
 }
 
 const struct of_action_ops of_act_set_queue = {
@@ -160,6 +161,7 @@ pop_queue_emit(struct of_gen *g, const struct ofpact *a)
 {
     /* No port receives with a priority. */
     vm_emit_sti(&g->e, 4, VM_R6, OF_KEY_OFF(skb_priority), 0);
+    of_emit_wide(&g->e, OF_KEY_OFF(skb_priority));
 }
 
 const struct of_action_ops of_act_pop_queue = {
@@ -186,10 +188,12 @@ enqueue_emit(struct of_gen *g, const struct ofpact *a)
     vm_emit_ld(e, 4, VM_R8, VM_R6, OF_KEY_OFF(skb_priority));
     vm_emit_ld(e, 4, VM_R0, VM_R7, queue);
     vm_emit_st(e, 4, VM_R6, OF_KEY_OFF(skb_priority), VM_R0);
+    of_emit_wide(e, OF_KEY_OFF(skb_priority));
     vm_emit_ld(e, 4, VM_R2, VM_R7, port);
     vm_emit_movi(e, VM_R3, 0);
     of_gen_call(g, DP_HELPER_OUTPUT);
     vm_emit_st(e, 4, VM_R6, OF_KEY_OFF(skb_priority), VM_R8);
+    of_emit_wide(e, OF_KEY_OFF(skb_priority));
 }
 
 const struct of_action_ops of_act_enqueue = {

@@ -163,6 +163,7 @@ emit_ipv6(struct parse *p)
     for (int i = 0; i < 32; i += 8) {
         emit_copy(e, 8, NETWORK + 8 + i, OF_KEY_OFF(ipv6_src) + i);
     }
+    of_emit_wide(e, OF_KEY_OFF(ipv6_src));
     vm_emit_ld(e, 4, VM_R1, VM_R7, NETWORK);
     vm_emit_be(e, VM_R1, 32);
     vm_emit_mov(e, VM_R2, VM_R1);
@@ -192,6 +193,7 @@ emit_arp(struct parse *p)
     vm_emit_jcc(e, VM_JNE, VM_R1, VM_R2, p->done);
     emit_copy(e, 4, NETWORK + 14, OF_KEY_OFF(nw_src));
     emit_copy(e, 4, NETWORK + 24, OF_KEY_OFF(nw_dst));
+    of_emit_wide(e, OF_KEY_OFF(arp_sha));
     emit_copy(e, 4, NETWORK + 8, OF_KEY_OFF(arp_sha));
     emit_copy(e, 2, NETWORK + 12, OF_KEY_OFF(arp_sha) + 4);
     emit_copy(e, 2, NETWORK + 18, OF_KEY_OFF(arp_tha));
@@ -231,6 +233,10 @@ emit_tcp(struct parse *p)
     vm_emit_ld(e, 2, VM_R1, VM_R7, 12);
     vm_emit_alui(e, VM_AND, VM_R1, htons(0x0fff));
     vm_emit_st(e, 2, VM_R6, OF_KEY_OFF(tcp_flags), VM_R1);
+    /* Besides what IPv6 has noted. */
+    vm_emit_ld(e, 1, VM_R1, VM_R6, CTX(wide));
+    vm_emit_alui(e, VM_OR, VM_R1, DP_WIDE_TCP_FLAGS);
+    vm_emit_st(e, 1, VM_R6, CTX(wide), VM_R1);
     emit_copy(e, 4, 0, OF_KEY_OFF(tp_src));
     vm_emit_goto(e, p->done);
 }
@@ -380,8 +386,6 @@ of_parse_make(enum of_parse_level level, int vlan_limit,
     }
 
     vm_emit_mov(e, VM_R6, VM_R1);
-    vm_emit_sti(e, 2, VM_R6, OF_KEY_OFF(actset_output),
-                ofp_to_u16(OFPP_UNSET));
     if (level > OF_PARSE_NONE) {
         emit_ethernet(&p);
     }

@@ -304,6 +304,7 @@ set_emit(struct of_gen *g, const struct ofpact *a)
                 vm_emit_alu(e, VM_OR, VM_R0, VM_R1);
             }
             vm_emit_st(e, p->size, VM_R6, off, VM_R0);
+            of_emit_wide(e, off);
         }
         of_emit_dirty(e, s.dirty);
     }

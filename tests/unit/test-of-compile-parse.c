@@ -20,6 +20,7 @@
 #include "timeval.h"
 #include "util.h"
 #include "datapath/abi.h"
+#include "datapath/run.h"
 #include "datapath/dp.h"
 #include "jit/jit.h"
 #include "ofproto/compile/compile.h"
@@ -94,6 +95,7 @@ static void
 check(const void *bytes, size_t n, int level, int limit)
 {
     struct dp_packet *packet = dp_packet_new(n);
+    static struct dp_cold cold;
     struct flow flow;
     struct dp_ctx ctx;
 
@@ -105,6 +107,8 @@ check(const void *bytes, size_t n, int level, int limit)
 
     memset(&ctx, 0, sizeof ctx);
     ctx.slots = slots;
+    ctx.cold = &cold;
+    ctx.key[DP_KEY_ACTSET] = (uint64_t) OFPP_UNSET << 32;
     ctx.packet = packet;
     ctx.data = dp_packet_data(packet);
     ctx.data_end = ctx.data + n;
