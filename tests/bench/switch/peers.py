@@ -334,7 +334,7 @@ class Switch(Peer):
                    folder + "/flows")
         self.add_device(2, "net_null,no-rx=1")
         self.add_device(1, "net_pcap,rx_pcap=%s,infinite_rx=1" % pcap)
-        self.find_thread("bvs-worker" if self.name == BVS else "pmd-c")
+        self.find_thread("pmd-|bvs-worker")
 
     def packets(self):
         return self.connection.counters(2)[1]
