@@ -157,6 +157,8 @@ enum dp_port_flags {
     DP_PORT_NO_PACKET_IN = 1 << 4,
     DP_PORT_DOWN = 1 << 5,          /* OFPPC_PORT_DOWN. */
     DP_PORT_DEAD = 1 << 6,          /* Link is down, BFD, CFM...: not live. */
+    DP_PORT_LACP = 1 << 7,          /* LACP frames end in an upcall CONTROL,
+                                     * whose 'flow' has the port only. */
 };
 
 struct dp_port_stats {

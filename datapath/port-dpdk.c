@@ -29,7 +29,7 @@
 
 struct dpdk_port {
     uint16_t id;
-    bool direct;                /* Each worker has a transmit queue. */
+    unsigned n_txq;
     uint32_t max_size;          /* Bytes of a packet that may be sent. */
 };
 
@@ -64,7 +64,7 @@ dpdk_open(struct dp_port *port)
     }
     dpdk = xzalloc(sizeof *dpdk);
     dpdk->id = id;
-    dpdk->direct = netdev_n_txq(port->netdev) >= port->bridge->dp->n_workers;
+    dpdk->n_txq = netdev_n_txq(port->netdev);
     dpdk->max_size = mtu + ETH_HEADER_LEN + 2 * VLAN_HEADER_LEN;
     port->kind = dpdk;
     return 0;
@@ -128,11 +128,15 @@ dpdk_tx(struct dp_port *port, unsigned worker, struct dp_packet_batch *batch)
     struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
     const struct dpdk_port *dpdk = port->kind;
     unsigned n = dp_packet_batch_size(batch), n_sent;
+    bool direct;                /* Each worker has a transmit queue. */
 
-    if (OVS_UNLIKELY(!dpdk->direct || !all_fit(dpdk, batch))) {
+    /* Workers may have come since the port was opened (add_worker()). */
+    direct = dpdk->n_txq >= __atomic_load_n(&port->bridge->dp->n_workers,
+                                            __ATOMIC_RELAXED);
+    if (OVS_UNLIKELY(!direct || !all_fit(dpdk, batch))) {
         /* packet-path exception: Open vSwitch's way; it counts its losses
          * in the device's statistics itself. */
-        netdev_send(port->netdev, worker, batch, !dpdk->direct);
+        netdev_send(port->netdev, worker, batch, !direct);
         return 0;
     }
     n_sent = rte_eth_tx_burst(dpdk->id, worker, mbufs, n);

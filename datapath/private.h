@@ -21,7 +21,7 @@ struct dp_meters;
 struct dp_tables;
 struct dp_worker;
 
-enum { DP_WORKER_MAIN = 0 };
+enum { DP_WORKER_MAIN = 0, DP_N_DELAYS = 32 };
 
 /* pmd-rxq-assign. */
 enum dp_assign {
@@ -66,6 +66,9 @@ struct dp {
     struct {
         dp_upcall_cb *cb;
         void *aux;
+        uint64_t handled;
+        uint64_t delays[DP_N_DELAYS];   /* By bits of microseconds. */
+        long long int slowest_us;
     } upcalls[DP_N_UPCALLS];
     struct latch latch;
     _Atomic bool main_asleep;

@@ -2,6 +2,7 @@
 
 #include "datapath/upcall.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "datapath/ctx.h"
@@ -9,7 +10,10 @@
 #include "datapath/run.h"
 #include "datapath/worker.h"
 #include "dp-packet.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
+#include "timeval.h"
+#include "unixctl.h"
 #include "util.h"
 
 static const unsigned shares[DP_N_UPCALLS] = {
@@ -76,6 +80,7 @@ dp_upcall_build(struct dp_ctx *ctx, enum dp_upcall_kind kind,
     node = xzalloc(sizeof *node + data_size);
     node->up.kind = kind;
     node->up.bridge = cold->bridge;
+    node->when_us = worker->now_us;
     node->up.flow = &node->flow;
     dp_flow_from_key(&node->flow, ctx->key);
     if (with_packet) {
@@ -93,6 +98,33 @@ dp_upcall_build(struct dp_ctx *ctx, enum dp_upcall_kind kind,
         node->up.data_size = data_size;
     }
     return node;
+}
+
+bool
+dp_upcall_control(struct dp_worker *worker, struct dp_bridge *bridge,
+                  const struct dp_packet *packet, uint32_t ofp_port)
+{
+    struct dp_ring *ring = &worker->rings[DP_UPCALL_CONTROL];
+    struct dp_upcall_node *node;
+
+    if (ring_count(ring) >= DP_RING_SIZE) {
+        DP_WORKER_ADD(ring, lost, 1);
+        return false;
+    }
+    /* packet-path exception: an upcall outlives its packet. */
+    node = xzalloc(sizeof *node);
+    node->up.kind = DP_UPCALL_CONTROL;
+    node->up.bridge = bridge;
+    node->up.packet = dp_packet_clone(packet);
+    node->up.flow = &node->flow;
+    node->up.flow_id = DP_FLOW_NONE;
+    node->flow.in_port.ofp_port = u16_to_ofp(ofp_port);
+    node->when_us = worker->now_us;
+    node->fate = true;
+    DP_WORKER_ADD(worker, bufs_in, 1);
+    DP_WORKER_ADD(worker, to_rings, 1);
+    ring_push(ring, node);
+    return true;
 }
 
 /* 'worker' is whose accounts the packet is written off in. */
@@ -174,7 +206,12 @@ handle(struct dp *dp, struct dp_upcall_node *node)
     struct dp_worker *main = dp->workers[DP_WORKER_MAIN];
     bool had_packet = node->up.packet != NULL;
     enum dp_upcall_kind kind = node->up.kind;
+    long long int delay = MAX(time_usec() - node->when_us, 1);
 
+    dp->upcalls[kind].handled++;
+    dp->upcalls[kind].delays[MIN(log_2_floor(MIN(delay, INT32_MAX)) + 1,
+                                 DP_N_DELAYS - 1)]++;
+    dp->upcalls[kind].slowest_us = MAX(dp->upcalls[kind].slowest_us, delay);
     if (node->up.bridge && dp->upcalls[kind].cb) {
         dp->upcalls[kind].cb(&node->up, dp->upcalls[kind].aux);
     }
@@ -244,4 +281,62 @@ dp_upcalls_forget(struct dp *dp, const struct dp_bridge *bridge)
             }
         }
     }
+}
+
+/* worker/upcalls. */
+
+/* Microseconds within which 'percent' of the upcalls of 'kind' were handled,
+ * rounded up to a power of two. */
+static uint64_t
+delay_us(const struct dp *dp, int kind, int percent)
+{
+    uint64_t want = (dp->upcalls[kind].handled * percent + 99) / 100, n = 0;
+    int bits = 0;
+
+    while (bits < DP_N_DELAYS - 1
+           && (n += dp->upcalls[kind].delays[bits]) < want) {
+        bits++;
+    }
+    return UINT64_C(1) << bits;
+}
+
+static void
+upcalls_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
+            const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
+{
+    static const char *const texts[] = {
+#define DP_UPCALL(NAME, SHARE, TEXT) TEXT,
+#include "datapath/upcalls.def"
+#undef DP_UPCALL
+    };
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    const struct dp *dp;
+
+    LIST_FOR_EACH (dp, node, &dp_all) {
+        for (int kind = 0; kind < DP_N_UPCALLS; kind++) {
+            uint64_t lost = 0;
+
+            for (unsigned w = 0; w < dp->n_workers; w++) {
+                lost += atomic_load_explicit(
+                    &dp->workers[w]->rings[kind].lost, memory_order_relaxed);
+            }
+            ds_put_format(&ds, "%s: %"PRIu64" handled, %"PRIu64" lost",
+                          texts[kind], dp->upcalls[kind].handled, lost);
+            if (dp->upcalls[kind].handled) {
+                ds_put_format(&ds, ", 50%% within %"PRIu64" us, 99%% within "
+                              "%"PRIu64" us, slowest %lld us",
+                              delay_us(dp, kind, 50), delay_us(dp, kind, 99),
+                              dp->upcalls[kind].slowest_us);
+            }
+            ds_put_char(&ds, '\n');
+        }
+    }
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+}
+
+void
+dp_upcalls_commands_init(void)
+{
+    unixctl_command_register("worker/upcalls", "", 0, 0, upcalls_show, NULL);
 }

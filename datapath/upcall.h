@@ -26,6 +26,7 @@ enum { DP_RING_SIZE = 1024 };           /* Power of 2. */
 struct dp_upcall_node {
     struct dp_upcall up;
     bool fate;                  /* The packet ended only in this. */
+    long long int when_us;      /* When its worker saw the packet. */
     struct flow flow;
     uint64_t data[];            /* up.data. */
 };
@@ -49,6 +50,10 @@ struct dp_upcall_node *dp_upcall_build(struct dp_ctx *, enum dp_upcall_kind,
 bool dp_upcalls_push(struct dp_cold *, bool output);
 /* Frees them instead. */
 void dp_upcalls_cancel(struct dp_cold *);
+/* Hands a copy of 'packet' over, received on 'ofp_port', which ends in this.
+ * False, and counted, if there is no room. */
+bool dp_upcall_control(struct dp_worker *, struct dp_bridge *,
+                       const struct dp_packet *, uint32_t ofp_port);
 /* Wakes the main thread if there is something for it. */
 void dp_upcalls_flush(struct dp_worker *);
 
@@ -57,5 +62,8 @@ void dp_upcalls_flush(struct dp_worker *);
 /* Handles a round; returns true if something is left. */
 bool dp_upcalls_run(struct dp *);
 void dp_upcalls_wait(struct dp *);
+
+/* Registers worker/upcalls; once a process. */
+void dp_upcalls_commands_init(void);
 
 #endif /* datapath/upcall.h */

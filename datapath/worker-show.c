@@ -11,6 +11,7 @@
 #include <string.h>
 #include "datapath/port.h"
 #include "datapath/private.h"
+#include "datapath/upcall.h"
 #include "datapath/worker.h"
 #include "netdev.h"
 #include "openvswitch/dynamic-string.h"
@@ -415,6 +416,7 @@ dp_workers_commands_init(void)
                                      commands[i].max_args, commands[i].cb,
                                      NULL);
         }
+        dp_upcalls_commands_init();
         ovsthread_once_done(&once);
     }
 }

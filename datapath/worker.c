@@ -104,6 +104,29 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
     update_time(worker);
 }
 
+/* What becomes of 'packet' before any program sees it; freed if so. */
+static bool
+take_control(struct dp_worker *worker, const struct dp_port *port,
+             struct dp_packet *packet)
+{
+    struct dp_bridge *bridge = port->bridge;
+    const struct eth_header *eth = dp_packet_data(packet);
+
+    if (dp_packet_size(packet) < ETH_HEADER_LEN
+        || eth->eth_type != htons(ETH_TYPE_LACP)) {
+        return false;
+    }
+    DP_WORKER_ADD(worker, received, 1);
+    if (!dp_upcall_control(worker, bridge, packet, port->ofp_port)) {
+        DP_WORKER_ADD(worker, dropped, 1);
+        dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_UPCALL_FULL,
+                     0, 0, 1);
+    }
+    DP_WORKER_ADD(worker, bufs_out, 1);
+    dp_packet_delete(packet);
+    return true;
+}
+
 /* Whether the port's configuration keeps 'packet' out. */
 static bool
 no_recv(const struct dp_packet *packet, uint32_t flags)
@@ -115,11 +138,13 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
                     ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
 }
 
-/* Drops what the port's configuration keeps out. */
+/* Takes out what no program shall see: what the port's configuration keeps
+ * out, and frames for the main thread. */
 static void
-refuse(struct dp_worker *worker, struct dp_bridge *bridge,
+refuse(struct dp_worker *worker, const struct dp_port *port,
        struct dp_packet_batch *batch, uint32_t flags)
 {
+    struct dp_bridge *bridge = port->bridge;
     size_t n = dp_packet_batch_size(batch), i;
     struct dp_packet *packet;
 
@@ -131,7 +156,8 @@ refuse(struct dp_worker *worker, struct dp_bridge *bridge,
             dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
                          0, 0, 1);
             dp_packet_delete(packet);
-        } else {
+        } else if (!(flags & DP_PORT_LACP)
+                   || !take_control(worker, port, packet)) {
             batch->packets[batch->count++] = packet;
         }
     }
@@ -188,8 +214,9 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
         bytes += dp_packet_size(packet);
     }
-    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
-        refuse(worker, bridge, &batch, flags);
+    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP
+                              | DP_PORT_LACP))) {
+        refuse(worker, port, &batch, flags);
     }
     run(worker, bridge, &batch, port->ofp_port);
     DP_PORT_ADD(port, worker->id, rx_packets, n);

@@ -353,7 +353,11 @@ add_worker(struct dp *dp)
     }
     dp->workers[id] = dp_worker_create(dp, id);
     dp_worker_read(dp->workers[id], &dp->workers[id]->base);
-    dp->n_workers++;
+    __atomic_store_n(&dp->n_workers, id + 1, __ATOMIC_RELAXED);
+
+    /* Before it starts, the others know that there may be more workers than
+     * a device has queues. */
+    dp_synchronize(dp);
     return dp->workers[id];
 }
 

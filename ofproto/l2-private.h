@@ -13,12 +13,16 @@
 #include "ofproto/l2-conf.h"
 #include "ofproto/l2.h"
 
+struct dp;
+struct lacp;
+
 struct of_bundle {
     struct hmap_node node;      /* In struct of_l2's 'bundles'. */
     struct of_l2 *l2;
     void *aux;                  /* The client's key. */
     char *name;
     struct ovs_list ports;      /* "struct of_port"s: one, until bonds. */
+    struct lacp *lacp;          /* Owned; null if not configured. */
     /* Settings; 'port', 'floodable' and the index are filled in when a
      * configuration is made of them.  Bitmaps are owned. */
     struct of_l2_bundle conf;
@@ -42,6 +46,14 @@ ofp_port_t of_bundle_port(const struct of_bundle *);
 
 /* Whether this is the thread that called of_l2_init(). */
 bool of_l2_in_main_thread(void);
+
+/* lacp.c. */
+void of_lacp_init(struct dp *);
+/* Follows the settings; 'bundle' has its ports. */
+void of_lacp_set(struct of_bundle *, const struct ofproto_bundle_settings *);
+void of_lacp_del_port(struct of_bundle *, struct of_port *);
+void of_lacp_run(const struct of_l2 *);
+void of_lacp_wait(const struct of_l2 *);
 
 /* fdb-cmd.c. */
 void of_fdb_cmd_init(void);

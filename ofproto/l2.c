@@ -8,6 +8,7 @@
 #include <string.h>
 #include "bitmap.h"
 #include "hash.h"
+#include "lacp.h"
 #include "netdev.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
@@ -53,6 +54,7 @@ of_l2_init(struct dp *dp)
     dp_set_normal(of_normal);
     dp_set_upcall_cb(dp, DP_UPCALL_MAC_LEARN, learn_upcall, NULL);
     of_fdb_cmd_init();
+    of_lacp_init(dp);
 }
 
 int
@@ -104,12 +106,14 @@ of_l2_run(struct of_l2 *l2)
 {
     of_l2_refresh(l2);
     of_fdb_run(l2->fdb);
+    of_lacp_run(l2);
 }
 
 void
 of_l2_wait(struct of_l2 *l2)
 {
     of_fdb_wait(l2->fdb);
+    of_lacp_wait(l2);
 }
 
 /* What workers see. */
@@ -217,6 +221,7 @@ bundle_create(struct of_l2 *l2, void *aux)
 static void
 bundle_del_port(struct of_port *port)
 {
+    of_lacp_del_port(port->bundle, port);
     ovs_list_remove(&port->bundle_node);
     port->bundle->l2->conf_stale = true;
     port->bundle = NULL;
@@ -250,6 +255,7 @@ bundle_destroy(struct of_bundle *bundle)
 
     hmap_remove(&l2->bundles, &bundle->node);
     l2->conf_stale = true;
+    lacp_unref(bundle->lacp);
     bitmap_free(bundle->conf.trunks);
     bitmap_free(bundle->conf.cvlans);
     free(bundle->name);
@@ -382,6 +388,7 @@ of_bundle_set(struct ofproto *ofproto, void *aux,
         bundle_destroy(bundle);
         return EINVAL;
     }
+    of_lacp_set(bundle, s);
     if (bundle_configure(bundle, s)) {
         of_fdb_flush_owner(l2->fdb, bundle);
         l2->conf_stale = true;

@@ -71,6 +71,17 @@ int of_port_dump_done(const struct ofproto *, void *state);
 
 /* Follows the carrier of 'port''s device. */
 void of_port_run(struct of_port *);
+/* Tells the datapath what the port's configuration and state say. */
+void of_port_update_flags(struct of_port *);
+
+/* lacp.c. */
+struct lacp_member_stats;
+bool of_port_has_lacp(const struct of_port *);
+/* Whether 'port' may be used, by its link and LACP. */
+bool of_lacp_may_enable(const struct of_port *, bool carrier);
+int of_port_is_lacp_current(const struct ofport *);
+int of_port_get_lacp_stats(const struct ofport *,
+                           struct lacp_member_stats *);
 void of_vports_init(struct of_bridge *);
 void of_vports_destroy(struct of_bridge *);
 /* The number by which dpif/show calls the port 'name', or UINT32_MAX. */

@@ -257,8 +257,8 @@ of_port_dump_done(const struct ofproto *ofproto OVS_UNUSED, void *dump_)
 
 /* Life cycle. */
 
-static void
-update_flags(struct of_port *port)
+void
+of_port_update_flags(struct of_port *port)
 {
     static const struct {
         enum ofputil_port_config config;
@@ -280,6 +280,9 @@ update_flags(struct of_port *port)
     }
     if (!port->up.may_enable) {
         flags |= DP_PORT_DEAD;
+    }
+    if (of_port_has_lacp(port)) {
+        flags |= DP_PORT_LACP;
     }
     if (port->dpp) {
         dp_port_set_flags(port->dpp, flags);
@@ -310,7 +313,7 @@ of_port_construct(struct ofport *ofport)
     }
     port->netdev = ofport->netdev;
     port->ifindex = netdev_get_ifindex(ofport->netdev);
-    update_flags(port);
+    of_port_update_flags(port);
     of_live_port_set(bridge, ofport->ofp_port,
                      netdev_get_carrier(ofport->netdev));
     return 0;
@@ -353,7 +356,7 @@ of_port_modified(struct ofport *ofport)
             port->netdev = ofport->netdev;
         }
     }
-    update_flags(port);
+    of_port_update_flags(port);
     of_l2_port_changed(port);
 }
 
@@ -363,7 +366,7 @@ of_port_reconfigured(struct ofport *ofport,
 {
     struct of_port *port = of_port_cast(ofport);
 
-    update_flags(port);
+    of_port_update_flags(port);
     of_l2_port_changed(port);
     of_port_run(port);
 }
@@ -418,7 +421,7 @@ follow_device(struct of_port *port)
             dp_port_set_config(port->dpp, &port->config);
         }
         port->netdev = port->up.netdev;
-        update_flags(port);
+        of_port_update_flags(port);
         of_l2_port_changed(port);
     }
     port->ifindex = ifindex;
@@ -427,12 +430,13 @@ follow_device(struct of_port *port)
 void
 of_port_run(struct of_port *port)
 {
-    bool enable = netdev_get_carrier(port->up.netdev);
+    bool enable = of_lacp_may_enable(port,
+                                     netdev_get_carrier(port->up.netdev));
 
     follow_device(port);
     if (port->up.may_enable != enable) {
         ofproto_port_set_enable(&port->up, enable);
-        update_flags(port);
+        of_port_update_flags(port);
         of_l2_port_changed(port);
     }
     of_live_port_set(of_bridge_cast(port->up.ofproto), port->up.ofp_port,

@@ -212,6 +212,8 @@ const struct ofproto_class ofproto_dpif_class = {
     .set_bfd = set_bfd,
     .set_lldp = set_lldp,
 
+    .port_is_lacp_current = of_port_is_lacp_current,
+    .port_get_lacp_stats = of_port_get_lacp_stats,
     .bundle_set = of_bundle_set,
     .bundle_remove = of_bundle_remove,
     .set_flood_vlans = of_set_flood_vlans,
