@@ -104,17 +104,28 @@ gen_choice(struct gen *g)
                                              VM_I_MOV32_RI, VM_I_MOV32_RR };
     int dst = gen_num(g), src = gen_num(g);
     uint32_t jump;
+    int32_t imm;
 
     if (g->pinned & 1u << dst || dst == VM_FP
         || g->s.regs[dst].type != G_NUM || g->s.regs[src].type != G_NUM) {
         return;
     }
     jump = number_jump(g);
-    gen_insn(g, moves[rng_below(&g->rng, 4)], dst, src, rng_number(&g->rng));
+    imm = rng_number(&g->rng);
+    gen_insn(g, moves[rng_below(&g->rng, 4)], dst, src, imm);
     gen_land(g, jump);
     if (g->s.regs[dst].type == G_NUM) {
         gen_set_num(g, dst, UINT64_MAX);
     }
+}
+
+/* A jump that decides nothing but what is known of 'r'. */
+static void
+jump_nowhere(struct gen *g, int r)
+{
+    enum vm_insn_id id = gen_cond(g, false);
+
+    gen_land(g, gen_jump(g, id, r, r, rng_number(&g->rng)));
 }
 
 /* A number, and either a copy of it or another one: what is learnt of the
@@ -142,8 +153,8 @@ gen_twins(struct gen *g)
     gen_insn(g, VM_I_ADD64_RI, b, 0, rng_number(&g->rng));
     gen_land(g, over);
     gen_set_num(g, b, UINT64_MAX);
-    gen_land(g, gen_jump(g, gen_cond(g, false), a, a, rng_number(&g->rng)));
-    gen_land(g, gen_jump(g, gen_cond(g, false), b, b, rng_number(&g->rng)));
+    jump_nowhere(g, a);
+    jump_nowhere(g, b);
 }
 
 void
@@ -287,7 +298,7 @@ gen_loop(struct gen *g)
     static const enum vm_insn_id up[] = { VM_I_JLT64_RI, VM_I_JSLT64_RI,
                                           VM_I_JNE64_RI, VM_I_JLT32_RI,
                                           VM_I_JSLT32_RI };
-    int r = counter_reg(g), n = 1 + rng_below(&g->rng, 8);
+    int r = counter_reg(g), n = 1 + rng_below(&g->rng, 8), step;
     uint16_t pinned = g->pinned;
     struct gstate head;
     uint32_t start;
@@ -305,8 +316,9 @@ gen_loop(struct gen *g)
     g->loops--;
     if (!g->dead) {
         loop_leave(g, &head);
+        step = gen_careless(g) ? 0 : 1;
         gen_insn(g, rng_below(&g->rng, 2) ? VM_I_ADD64_RI : VM_I_ADD32_RI, r,
-                 0, gen_careless(g) ? 0 : 1);
+                 0, step);
         gen_insn(g, up[rng_below(&g->rng, 5)], r, 0, n);
         g->p->insns[g->p->n - 1].off = (int32_t) start
                                        - (int32_t) g->p->n;

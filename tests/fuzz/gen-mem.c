@@ -332,8 +332,10 @@ vary_pointer(struct gen *g, int data)
         return;
     }
     if (!gen_careless(g)) {
+        int32_t mask = masks[rng_below(&g->rng, 9)];
+
         gen_insn(g, rng_below(&g->rng, 2) ? VM_I_AND64_RI : VM_I_AND32_RI, r,
-                 0, masks[rng_below(&g->rng, 9)]);
+                 0, mask);
         gen_set_num(g, r, 0xfff);
     }
     gen_insn(g, VM_I_ADD64_RR, data, r, 0);
@@ -372,8 +374,10 @@ gen_packet(struct gen *g)
            : gen_jump(g, ways[way].id, moved, end, 0);
     skip = g->s;
     skip.regs[moved].type = skip.regs[data].type = G_NONE;
-    g->s.regs[data].room = k + (ways[way].strict ? rng_below(&g->rng, 2) : 0)
-                           + gen_careless(g);
+    g->s.regs[data].room = k + gen_careless(g);
+    if (ways[way].strict) {
+        g->s.regs[data].room += rng_below(&g->rng, 2);
+    }
     g->s.regs[moved].back = k;
     g->s.regs[moved].room = 0;
     gen_block(g, 2 + rng_below(&g->rng, 6));
