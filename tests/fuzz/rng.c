@@ -7,7 +7,9 @@ uint64_t
 rng_number(struct rng *r)
 {
     uint64_t x = UINT64_C(1) << rng_below(r, 64);
+    uint32_t n;
 
+    /* One draw a statement: C has no order within one. */
     switch (rng_below(r, 8)) {
     case 0:
         return rng_below(r, 8);
@@ -20,12 +22,13 @@ rng_number(struct rng *r)
     case 4:
         return -x + rng_below(r, 5) - 2;
     case 5:
-        return (UINT64_C(1) << (rng_below(r, 2) ? 31 : 32))
-               + rng_below(r, 3) - 1;
+        n = rng_below(r, 2) ? 31 : 32;
+        return (UINT64_C(1) << n) + rng_below(r, 3) - 1;
     case 6:
         return rng_next(r) & rng_next(r) & rng_next(r);
     default:
-        return rng_next(r) >> rng_below(r, 64);
+        n = rng_below(r, 64);
+        return rng_next(r) >> n;
     }
 }
 
