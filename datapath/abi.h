@@ -140,7 +140,7 @@ struct dp_bridge_conf {
     uint32_t frag_handling;     /* enum ofputil_frag_handling. */
     uint32_t packet_in_on_miss; /* connmgr_wants_packet_in_on_miss(). */
     uint32_t forwarding;        /* 0 while flow-restore-wait holds it. */
-    uint32_t pad;
+    uint32_t watch_outputs;     /* dp_set_egress() sees them. */
     uint64_t table_miss[256];   /* See dp_table_miss(). */
 };
 /* The main thread writes what workers read. */

@@ -157,8 +157,12 @@ enum dp_port_flags {
     DP_PORT_NO_PACKET_IN = 1 << 4,
     DP_PORT_DOWN = 1 << 5,          /* OFPPC_PORT_DOWN. */
     DP_PORT_DEAD = 1 << 6,          /* Link is down, BFD, CFM...: not live. */
-    DP_PORT_LACP = 1 << 7,          /* LACP frames end in an upcall CONTROL,
-                                     * whose 'flow' has the port only. */
+    DP_PORT_BLOCKED = 1 << 7,       /* By spanning tree: neither what it
+                                     * receives nor what it would send
+                                     * leaves. */
+    DP_PORT_NO_LEARN = 1 << 9,      /* ...nor is it learned from. */
+    DP_PORT_INGRESS = 1 << 8,       /* dp_set_ingress() wants to see what is
+                                     * received. */
 };
 
 struct dp_port_stats {
@@ -183,9 +187,18 @@ struct dp_port *dp_port_lookup(const struct dp_bridge *, uint32_t ofp_port);
 /* By Interface's other_config: pmd-rxq-affinity.  0 or -EINVAL. */
 int dp_port_set_config(struct dp_port *, const struct smap *other_config);
 
+/* What the patch port 'port' outputs is received by 'peer', a patch port of
+ * any bridge; null: is dropped.  To be called with null before the peer
+ * goes. */
+void dp_port_set_peer(struct dp_port *port, struct dp_port *peer);
+
 /* Sends 'packet' (owned by the callee) out of 'port' from the main thread:
  * packet-out and slow path.  Counts as that port's transmission. */
 void dp_port_send(struct dp_port *, struct dp_packet *);
+/* The same from any thread that is sure that the port stays.  False, and the
+ * packet is still the caller's, for kinds of port that only workers and the
+ * main thread can send on. */
+bool dp_port_send_directly(struct dp_port *, struct dp_packet *);
 
 /* Runs 'packet' (owned) through 'bridge' in the main thread as if received
  * on 'ofp_port' (packet-out to OFPP_TABLE outside a bundle, tests, trace). */
@@ -382,6 +395,26 @@ void dp_ctx_controller(struct dp_ctx *, const void *data, size_t size);
 bool dp_ctx_port_flags(const struct dp_ctx *, uint32_t ofp_port,
                        uint32_t *flags);
 
+/* Who sees the packets of ports with DP_PORT_INGRESS before their bridge does
+ * (on workers).  The context has no key yet: dp_ctx_parse() makes it.  Returns
+ * true if that was all: the packet ends here, by an upcall or a drop.  What it
+ * outputs, it outputs in the packet's name; other changes are forgotten. */
+typedef bool dp_ingress_fn(struct dp_ctx *);
+void dp_set_ingress(dp_ingress_fn *);
+void dp_ctx_parse(struct dp_ctx *);
+
+/* Who sees each output to a port, after it was queued, in bridges whose
+ * configuration says so ('watch_outputs').  May output more. */
+typedef void dp_egress_fn(struct dp_ctx *, uint32_t ofp_port);
+void dp_set_egress(dp_egress_fn *);
+
+/* Which worker runs the packet: less than DP_MAX_WORKER_IDS. */
+enum { DP_MAX_WORKER_IDS = 64 };
+unsigned dp_ctx_worker(const struct dp_ctx *);
+
+/* A word of theirs that lives as long as the packet, 0 at first. */
+uint32_t *dp_ctx_tag(struct dp_ctx *);
+
 /* GROUP: chooses buckets of the group and starts them with
  * dp_ctx_run_buckets(); returns the slot to go to.  To be registered like
  * NORMAL. */
@@ -411,6 +444,8 @@ void dp_ctx_flow(const struct dp_ctx *, struct flow *);
 
 /* Outputs the packet as it is now to 'ofp_port'. */
 void dp_ctx_output(struct dp_ctx *, uint32_t ofp_port);
+/* The same, at most 'max_len' bytes of it (0: all). */
+void dp_ctx_output_cut(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
 /* The same with the VLAN tag changed for this output only: 'tci' in host
  * order, 0 for no tag, TPID 0x8100 kept or added. */
 void dp_ctx_output_vlan(struct dp_ctx *, uint32_t ofp_port, uint16_t tci);

@@ -63,12 +63,19 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
         return false;
     }
     flags = dp_port_flags(port);
-    if (OVS_UNLIKELY(flags & (DP_PORT_NO_FWD | DP_PORT_DOWN))) {
-        dp_ctx_drop(ctx, flags & DP_PORT_NO_FWD ? DP_DROP_NO_FWD
-                                                : DP_DROP_PORT_DOWN);
+    if (OVS_LIKELY(!(flags & (DP_PORT_NO_FWD | DP_PORT_DOWN
+                              | DP_PORT_BLOCKED)))) {
+        return true;
+    }
+    if (flags & DP_PORT_NO_FWD) {
+        dp_ctx_drop(ctx, DP_DROP_NO_FWD);
+        return false;
+    } else if (flags & DP_PORT_DOWN) {
+        dp_ctx_drop(ctx, DP_DROP_PORT_DOWN);
         return false;
     }
-    return true;
+    dp_ctx_drop(ctx, DP_DROP_OUT_BLOCKED);
+    return false;
 }
 
 /* As in OVS what is left out is decided before changes are committed: headers
@@ -93,6 +100,9 @@ output_port(struct dp_ctx *ctx, struct dp_port *port, uint32_t max_len)
     if (may_send(ctx, port) && (OVS_LIKELY(!ctx->dirty) || !dp_commit(ctx))
         && !ctx->cold->gone) {
         queue_output(ctx, port, ctx->cold->buf, cut);
+        if (OVS_UNLIKELY(ctx->conf->watch_outputs)) {
+            dp_egress(ctx, port->ofp_port);
+        }
     }
 }
 
@@ -172,6 +182,12 @@ void
 dp_ctx_output(struct dp_ctx *ctx, uint32_t ofp_port)
 {
     output_port(ctx, dp_bridge_port(ctx->cold->bridge, ofp_port), 0);
+}
+
+void
+dp_ctx_output_cut(struct dp_ctx *ctx, uint32_t ofp_port, uint32_t max_len)
+{
+    output_port(ctx, dp_bridge_port(ctx->cold->bridge, ofp_port), max_len);
 }
 
 void

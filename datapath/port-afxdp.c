@@ -488,6 +488,7 @@ afxdp_rx_wait(struct dp_rxq *rxq)
 
 const struct dp_port_ops dp_port_afxdp_ops = {
     .name = "afxdp",
+    .tx_is_thread_safe = true,
     .match = afxdp_match,
     .open = afxdp_open,
     .close = afxdp_close,

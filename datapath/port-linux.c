@@ -328,6 +328,7 @@ linux_tx(struct dp_port *port, unsigned worker,
 
 const struct dp_port_ops dp_port_linux_ops = {
     .name = "linux",
+    .tx_is_thread_safe = true,
     .match = linux_match,
     .rxq_open = linux_rxq_open,
     .rxq_close = linux_rxq_close,

@@ -69,6 +69,7 @@ netdev_port_tx(struct dp_port *port, unsigned worker,
 
 const struct dp_port_ops dp_port_netdev_ops = {
     .name = "netdev",
+    .tx_is_thread_safe = true,
     .match = netdev_port_match,
     .rxq_open = netdev_port_rxq_open,
     .rxq_close = netdev_port_rxq_close,

@@ -88,6 +88,7 @@ start(struct dp_port *port)
 static void
 stop(struct dp_port *port)
 {
+    pthread_mutex_lock(&port->direct_mutex);
     if (port->started) {
         close_rxqs(port);
         if (port->ops->close) {
@@ -95,6 +96,7 @@ stop(struct dp_port *port)
         }
         port->started = false;
     }
+    pthread_mutex_unlock(&port->direct_mutex);
 }
 
 /* Takes the port out of its bridge's table: when this returns, nobody sends
@@ -182,6 +184,7 @@ detach(struct dp_port *port)
 static void
 port_free(struct dp_port *port)
 {
+    pthread_mutex_destroy(&port->direct_mutex);
     free_cacheline(port->cells);
     free(port->affinity);
     free(port->txqs);
@@ -197,6 +200,7 @@ dp_port_add(struct dp_bridge *bridge, struct netdev *netdev,
 
     port->bridge = bridge;
     port->ofp_port = ofp_port;
+    pthread_mutex_init(&port->direct_mutex, NULL);
     port->n_workers = bridge->dp->max_workers;
     port->txqs = xcalloc(port->n_workers, sizeof *port->txqs);
     port->cells = xzalloc_cacheline(port->n_workers * sizeof *port->cells);
@@ -333,8 +337,10 @@ void
 dp_port_get_stats(const struct dp_port *port, struct dp_port_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
-    for (unsigned w = 0; w < port->n_workers; w++) {
-        const struct dp_port_cell *cell = &port->cells[w];
+    for (unsigned w = 0; w <= port->n_workers; w++) {
+        const struct dp_port_cell *cell = (w < port->n_workers
+                                           ? &port->cells[w]
+                                           : &port->direct_cell);
 
 #define SUM(MEMBER)                                                     \
         stats->MEMBER += atomic_load_explicit(&cell->MEMBER,            \
@@ -357,6 +363,38 @@ dp_port_send(struct dp_port *port, struct dp_packet *packet)
     DP_WORKER_ADD(main, bufs_in, 1);
     dp_worker_enqueue(main, port, packet);
     dp_worker_flush(main);
+}
+
+bool
+dp_port_send_directly(struct dp_port *port, struct dp_packet *packet)
+{
+    struct dp_packet_batch batch;
+    uint64_t size = dp_packet_size(packet);
+    unsigned lost = 1;
+
+    if (!port->ops->tx_is_thread_safe) {
+        return false;
+    }
+    dp_packet_batch_init_packet(&batch, packet);
+    pthread_mutex_lock(&port->direct_mutex);
+    if (port->started) {
+        lost = port->ops->tx(port, 0, &batch);
+    } else {
+        dp_packet_delete_batch(&batch, true);
+    }
+
+#define ADD(MEMBER, N)                                                  \
+    atomic_fetch_add_explicit(&port->direct_cell.MEMBER, N,             \
+                              memory_order_relaxed)
+    if (lost) {
+        ADD(tx_dropped, 1);
+    } else {
+        ADD(tx_packets, 1);
+        ADD(tx_bytes, size);
+    }
+#undef ADD
+    pthread_mutex_unlock(&port->direct_mutex);
+    return true;
 }
 
 /* A device that wants another number of queues, say, is taken out of service
@@ -392,7 +430,9 @@ dp_ports_run(struct dp *dp)
 
         ports = atomic_load_explicit(&bridge->ports, memory_order_relaxed);
         for (uint32_t i = 0; i < ports->n_ports; i++) {
-            if (wants_reconfiguration(ports->list[i])) {
+            if (ports->list[i]->ops == &dp_port_patch_ops) {
+                dp_patch_count(ports->list[i]);
+            } else if (wants_reconfiguration(ports->list[i])) {
                 reconfigure(ports->list[i]);
                 break;          /* The table is another one now. */
             }

@@ -17,6 +17,8 @@
 #define DATAPATH_PORT_H 1
 
 #include <stdatomic.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "datapath/counters.h"
@@ -72,6 +74,8 @@ struct dp_port_ops {
 
     /* tx() looks at nothing of a packet but its mbuf and its source. */
     bool bare;
+    /* tx() may be called by any thread, as worker 0. */
+    bool tx_is_thread_safe;
 
     /* Whether this kind serves 'netdev'. */
     bool (*match)(const struct netdev *);
@@ -117,6 +121,12 @@ struct dp_port {
     unsigned n_rxqs;
     char *affinity;             /* pmd-rxq-affinity, or null. */
 
+    pthread_mutex_t direct_mutex;       /* Taken by dp_port_send_directly(),
+                                         * and while 'started' changes. */
+    struct dp_port_cell direct_cell;    /* Guarded by it. */
+    struct dp_port *_Atomic peer;       /* Of a patch port, or null. */
+    struct dp_port_stats patch_stats;   /* Its device's; the main thread's. */
+
     unsigned n_workers;         /* As many as there may be. */
     struct dp_txq *txqs;        /* One a worker. */
     struct dp_port_cell *cells; /* One a worker. */
@@ -137,6 +147,10 @@ dp_port_flags(const struct dp_port *port)
         atomic_load_explicit(&(PORT)->cells[WORKER].MEMBER,             \
                              memory_order_relaxed) + (N),               \
         memory_order_relaxed)
+
+extern const struct dp_port_ops dp_port_patch_ops;
+/* port-patch.c: brings the statistics of a patch port's device up to date. */
+void dp_patch_count(struct dp_port *);
 
 /* The main thread, now and then: follows netdevs that want to be
  * reconfigured (number of queues, MTU). */

@@ -204,6 +204,17 @@ reset_wide(struct dp_ctx *ctx)
     ctx->wide = 0;
 }
 
+void
+dp_run_init_key(struct dp_ctx *ctx)
+{
+    ctx->n_vlans = 0;
+    memset(ctx->key, 0, DP_KEY_REG * sizeof *ctx->key);
+    if (OVS_UNLIKELY(ctx->wide)) {
+        reset_wide(ctx);
+    }
+    dp_ctx_set_key_in_port(ctx, ctx->in_port);
+}
+
 static inline void
 run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
          struct dp_packet *packet, uint32_t in_port)
@@ -226,6 +237,9 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
     cold->buf = 0;
     cold->n_frames = 0;
     cold->n_bufs = 1;
+    cold->blocked = false;
+    cold->parsed = false;
+    cold->tag = 0;
     cold->n_outs = 0;
     cold->n_upcalls = 0;
     cold->n_saves = 0;
@@ -245,15 +259,10 @@ run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
     ctx->dirty = 0;
     ctx->l2_5_ofs = ctx->l3_ofs = ctx->l4_ofs = UINT16_MAX;
     ctx->table_id = 0;
-    ctx->n_vlans = 0;
     ctx->depth = 0;
     ctx->resubmits = 0;
     ctx->scratch = 0;
-    memset(ctx->key, 0, DP_KEY_REG * sizeof *ctx->key);
-    if (OVS_UNLIKELY(ctx->wide)) {
-        reset_wide(ctx);
-    }
-    dp_ctx_set_key_in_port(ctx, in_port);
+    dp_run_init_key(ctx);
 }
 
 /* What became of the packets of a burst, to be added up at its end. */
@@ -276,6 +285,14 @@ run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
             /* packet-path exception: see dp_frame_push_clone(). */
             free(cold->saves[--cold->n_saves]->stack);
         }
+    }
+    if (OVS_UNLIKELY(cold->blocked)) {
+        /* As in OVS, NORMAL and learn() have seen it, and packet-ins are
+         * sent. */
+        cold->kept_outs = 0;
+        dp_outputs_cancel(cold);
+        cold->drop_specific = false;
+        dp_ctx_drop(ctx, DP_DROP_BLOCKED);
     }
     if (cold->rare) {
         clear_rare(cold);
@@ -306,7 +323,7 @@ run_finish_plain(struct dp_worker *worker, struct dp_ctx *ctx,
     const struct dp_out *out = cold->outs;
 
     if (cold->n_outs != 1 || cold->n_bufs != 1 || out->cut || cold->fatal
-        || cold->rare || cold->n_upcalls) {
+        || cold->rare || cold->blocked || cold->n_upcalls) {
         return false;
     }
     if (OVS_UNLIKELY(!out->port->ops->bare)) {
@@ -315,6 +332,32 @@ run_finish_plain(struct dp_worker *worker, struct dp_ctx *ctx,
     dp_worker_enqueue(worker, out->port, cold->bufs[0].packet);
     sums->forwarded++;
     return true;
+}
+
+/* The port wants its packets looked at first, or may not forward them.  True
+ * if the packet goes on. */
+static bool
+enter(struct dp_ctx *ctx, uint32_t flags)
+{
+    if (flags & DP_PORT_INGRESS && dp_ingress(ctx)) {
+        return false;
+    }
+    if (flags & DP_PORT_NO_LEARN) {
+        dp_ctx_fatal(ctx, DP_DROP_BLOCKED);
+        return false;
+    }
+    ctx->cold->blocked = (flags & DP_PORT_BLOCKED) != 0;
+    return true;
+}
+
+/* Flags of the port that has an influence on all it receives. */
+static uint32_t
+special_flags(const struct dp_bridge *bridge, uint32_t in_port)
+{
+    const struct dp_port *port = dp_bridge_port(bridge, in_port);
+
+    return port ? dp_port_flags(port) & (DP_PORT_INGRESS | DP_PORT_NO_LEARN
+                                         | DP_PORT_BLOCKED) : 0;
 }
 
 /* Why packets of this burst do not run, or DP_DROP_NONE. */
@@ -334,6 +377,7 @@ dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
     const struct vm_prog *parse;
     enum dp_drop_reason reason;
     unsigned n_ctxs = 0;
+    uint32_t flags = special_flags(bridge, in_port);
 
     parse = (!worker->slots ? NULL
              : atomic_load_explicit(&worker->slots->prog[DP_SLOT_PARSE],
@@ -349,7 +393,7 @@ dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
             dp_ctx_fatal(ctx, reason);
         } else if (OVS_UNLIKELY(ctx->packet_size < ETH_HEADER_LEN)) {
             dp_ctx_fatal(ctx, DP_DROP_RUNT);
-        } else {
+        } else if (OVS_LIKELY(!flags) || enter(ctx, flags)) {
             ctxs[n_ctxs++] = ctx;
         }
     }

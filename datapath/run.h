@@ -160,6 +160,10 @@ struct dp_cold {
     uint32_t kept_upcalls;
     struct dp_nd_base nd_base;
     struct dp_base base;
+    bool blocked;               /* Nothing it does may leave the switch: its
+                                 * port is blocked. */
+    bool parsed;                /* By dp_ctx_parse(), for dp_ingress(). */
+    uint32_t tag;               /* dp_ctx_tag(). */
     struct ofpbuf stack;
 
     /* What write_actions gathers, and what is being executed of it: tables
@@ -175,6 +179,12 @@ struct dp_cold {
  * latched. */
 void dp_run_burst(struct dp_worker *, struct dp_bridge *,
                   struct dp_packet **packets, unsigned n, uint32_t in_port);
+
+/* ingress.c: shows the packet to dp_set_ingress()'s function; true if it ends
+ * there. */
+bool dp_ingress(struct dp_ctx *);
+/* The same of dp_set_egress(), for bridges that want it. */
+void dp_egress(struct dp_ctx *, uint32_t ofp_port);
 
 /* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
  * comes later, because they are no reason while other tables follow. */
@@ -267,6 +277,8 @@ void dp_aset_copy(struct dp_aset *dst, const struct dp_aset *src);
 /* output.c */
 void dp_output(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
 void dp_output_all(struct dp_ctx *, bool flood);
+/* The key of a packet that is not parsed yet. */
+void dp_run_init_key(struct dp_ctx *);
 /* Hands the run's outputs to the ports' queues; every buffer is gone. */
 void dp_outputs_send(struct dp_cold *);
 void dp_outputs_cancel(struct dp_cold *);

@@ -100,33 +100,6 @@ dp_upcall_build(struct dp_ctx *ctx, enum dp_upcall_kind kind,
     return node;
 }
 
-bool
-dp_upcall_control(struct dp_worker *worker, struct dp_bridge *bridge,
-                  const struct dp_packet *packet, uint32_t ofp_port)
-{
-    struct dp_ring *ring = &worker->rings[DP_UPCALL_CONTROL];
-    struct dp_upcall_node *node;
-
-    if (ring_count(ring) >= DP_RING_SIZE) {
-        DP_WORKER_ADD(ring, lost, 1);
-        return false;
-    }
-    /* packet-path exception: an upcall outlives its packet. */
-    node = xzalloc(sizeof *node);
-    node->up.kind = DP_UPCALL_CONTROL;
-    node->up.bridge = bridge;
-    node->up.packet = dp_packet_clone(packet);
-    node->up.flow = &node->flow;
-    node->up.flow_id = DP_FLOW_NONE;
-    node->flow.in_port.ofp_port = u16_to_ofp(ofp_port);
-    node->when_us = worker->now_us;
-    node->fate = true;
-    DP_WORKER_ADD(worker, bufs_in, 1);
-    DP_WORKER_ADD(worker, to_rings, 1);
-    ring_push(ring, node);
-    return true;
-}
-
 /* 'worker' is whose accounts the packet is written off in. */
 static void
 node_free(struct dp_worker *worker, struct dp_upcall_node *node,

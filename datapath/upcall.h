@@ -50,10 +50,6 @@ struct dp_upcall_node *dp_upcall_build(struct dp_ctx *, enum dp_upcall_kind,
 bool dp_upcalls_push(struct dp_cold *, bool output);
 /* Frees them instead. */
 void dp_upcalls_cancel(struct dp_cold *);
-/* Hands a copy of 'packet' over, received on 'ofp_port', which ends in this.
- * False, and counted, if there is no room. */
-bool dp_upcall_control(struct dp_worker *, struct dp_bridge *,
-                       const struct dp_packet *, uint32_t ofp_port);
 /* Wakes the main thread if there is something for it. */
 void dp_upcalls_flush(struct dp_worker *);
 

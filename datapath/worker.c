@@ -63,8 +63,8 @@ dp_worker_flush_txq(struct dp_worker *worker, struct dp_txq *txq)
     }
 }
 
-void
-dp_worker_flush(struct dp_worker *worker)
+static void
+flush_dirty(struct dp_worker *worker)
 {
     while (worker->dirty) {
         struct dp_txq *txq = worker->dirty;
@@ -72,6 +72,15 @@ dp_worker_flush(struct dp_worker *worker)
         worker->dirty = txq->next;
         txq->listed = false;
         dp_worker_flush_txq(worker, txq);
+    }
+}
+
+void
+dp_worker_flush(struct dp_worker *worker)
+{
+    flush_dirty(worker);
+    if (OVS_UNLIKELY(worker->n_patched)) {
+        dp_patch_run(worker, flush_dirty);
     }
 }
 
@@ -104,29 +113,6 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
     update_time(worker);
 }
 
-/* What becomes of 'packet' before any program sees it; freed if so. */
-static bool
-take_control(struct dp_worker *worker, const struct dp_port *port,
-             struct dp_packet *packet)
-{
-    struct dp_bridge *bridge = port->bridge;
-    const struct eth_header *eth = dp_packet_data(packet);
-
-    if (dp_packet_size(packet) < ETH_HEADER_LEN
-        || eth->eth_type != htons(ETH_TYPE_LACP)) {
-        return false;
-    }
-    DP_WORKER_ADD(worker, received, 1);
-    if (!dp_upcall_control(worker, bridge, packet, port->ofp_port)) {
-        DP_WORKER_ADD(worker, dropped, 1);
-        dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_UPCALL_FULL,
-                     0, 0, 1);
-    }
-    DP_WORKER_ADD(worker, bufs_out, 1);
-    dp_packet_delete(packet);
-    return true;
-}
-
 /* Whether the port's configuration keeps 'packet' out. */
 static bool
 no_recv(const struct dp_packet *packet, uint32_t flags)
@@ -138,13 +124,11 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
                     ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
 }
 
-/* Takes out what no program shall see: what the port's configuration keeps
- * out, and frames for the main thread. */
+/* Drops what the port's configuration keeps out. */
 static void
-refuse(struct dp_worker *worker, const struct dp_port *port,
+refuse(struct dp_worker *worker, struct dp_bridge *bridge,
        struct dp_packet_batch *batch, uint32_t flags)
 {
-    struct dp_bridge *bridge = port->bridge;
     size_t n = dp_packet_batch_size(batch), i;
     struct dp_packet *packet;
 
@@ -156,8 +140,7 @@ refuse(struct dp_worker *worker, const struct dp_port *port,
             dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
                          0, 0, 1);
             dp_packet_delete(packet);
-        } else if (!(flags & DP_PORT_LACP)
-                   || !take_control(worker, port, packet)) {
+        } else {
             batch->packets[batch->count++] = packet;
         }
     }
@@ -183,17 +166,37 @@ run(struct dp_worker *worker, struct dp_bridge *bridge,
     }
 }
 
+void
+dp_worker_receive(struct dp_worker *worker, struct dp_port *port,
+                  struct dp_packet_batch *batch)
+{
+    struct dp_bridge *bridge = port->bridge;
+    unsigned n = dp_packet_batch_size(batch);
+    struct dp_packet *packet;
+    uint64_t bytes = 0;
+    uint32_t flags;
+
+    latch(worker, bridge);
+    flags = dp_port_flags(port);
+    DP_WORKER_ADD(worker, bufs_in, n);
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        bytes += dp_packet_size(packet);
+    }
+    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
+        refuse(worker, bridge, batch, flags);
+    }
+    run(worker, bridge, batch, port->ofp_port);
+    DP_PORT_ADD(port, worker->id, rx_packets, n);
+    DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
+}
+
 static unsigned
 poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
 {
     struct dp_port *port = rxq->port;
-    struct dp_bridge *bridge = port->bridge;
     uint64_t start = rte_rdtsc(), received, ran, sent;
     struct dp_packet_batch batch;
-    struct dp_packet *packet;
-    uint64_t bytes = 0;
     unsigned n, lost;
-    uint32_t flags;
 
     dp_packet_batch_init(&batch);
     lost = port->ops->rx(rxq, &batch);
@@ -208,19 +211,7 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
         return 0;
     }
 
-    latch(worker, bridge);
-    flags = dp_port_flags(port);
-    DP_WORKER_ADD(worker, bufs_in, n);
-    DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
-        bytes += dp_packet_size(packet);
-    }
-    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP
-                              | DP_PORT_LACP))) {
-        refuse(worker, port, &batch, flags);
-    }
-    run(worker, bridge, &batch, port->ofp_port);
-    DP_PORT_ADD(port, worker->id, rx_packets, n);
-    DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
+    dp_worker_receive(worker, port, &batch);
     ran = rte_rdtsc();
     dp_worker_flush(worker);
     dp_upcalls_flush(worker);
@@ -475,6 +466,7 @@ dp_worker_destroy(struct dp_worker *worker)
         }
     }
     free(atomic_load_explicit(&worker->rxqs, memory_order_relaxed));
+    free(worker->patched);
     for (int i = 0; i < NETDEV_MAX_BURST; i++) {
         cold_uninit(dp_worker_cold(worker, i));
     }

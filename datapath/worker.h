@@ -84,6 +84,12 @@ struct dp_worker {
     uint64_t now_tsc;           /* When 'now_us' was read. */
     struct dp_txq *dirty;       /* Queues with packets to send. */
 
+    /* Packets on their way to another bridge (port-patch.c): empty outside
+     * of dp_worker_flush(). */
+    struct dp_patched *patched;
+    size_t n_patched, allocated_patched;
+    bool in_patch;              /* dp_patch_run() is under way. */
+
     /* Totals (dp_get_totals()); this worker writes. */
     _Atomic uint64_t received, forwarded, dropped;
     _Atomic uint64_t to_rings;  /* Packets that ended only in an upcall. */
@@ -175,5 +181,15 @@ dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
     }
     txq->batch.packets[txq->batch.count++] = packet;
 }
+
+/* Runs the packets of 'batch' (owned, not empty), which 'port' has received;
+ * what they output is still to be flushed. */
+void dp_worker_receive(struct dp_worker *, struct dp_port *,
+                       struct dp_packet_batch *batch);
+
+/* port-patch.c: runs the packets that patch ports have taken through the
+ * bridges of their peers, until there is none; 'flush' sends what they
+ * output. */
+void dp_patch_run(struct dp_worker *, void (*flush)(struct dp_worker *));
 
 #endif /* datapath/worker.h */

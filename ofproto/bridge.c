@@ -3,6 +3,7 @@
 /* The life of a bridge. */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include "connectivity.h"
 #include "ofproto/bundles.h"
@@ -24,6 +25,16 @@
 VLOG_DEFINE_THIS_MODULE(ofproto_dpif);
 
 struct hmap of_bridges = HMAP_INITIALIZER(&of_bridges);
+
+void
+of_log_dbg(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vlog_valist(&this_module, VLL_DBG, format, args);
+    va_end(args);
+}
 
 struct of_bridge *
 of_bridge_lookup(const char *name)
@@ -168,6 +179,7 @@ of_bridge_destruct(struct ofproto *ofproto, bool del OVS_UNUSED)
     ofproto_group_delete_all(ofproto);
     reap_all(bridge);
 
+    of_stp_destroy(bridge);
     of_l2_destroy(bridge->l2);
     of_pipeline_destroy(bridge->pipeline);
     dp_bridge_destroy(bridge->dpb);
@@ -246,6 +258,7 @@ of_bridge_run(struct ofproto *ofproto)
         bridge->change_seq = change_seq;
     }
 
+    of_stp_run(bridge);
     of_l2_run(bridge->l2);
     of_rules_expire(bridge);
     return 0;
@@ -258,6 +271,7 @@ of_bridge_wait(struct ofproto *ofproto)
 
     long long int soon;
 
+    of_stp_wait(bridge);
     of_l2_wait(bridge->l2);
     atomic_read_relaxed(&bridge->expire_soon, &soon);
     if (soon != LLONG_MAX) {

@@ -118,12 +118,15 @@ dpif_netlink_vport_get(const char *name OVS_UNUSED,
     return ENOENT;
 }
 
-/* ofproto-dpif-rid.h: no packet recirculates. */
+/* ofproto-dpif-rid.h: no packet recirculates; bonds show their number, and
+ * nothing else is done with it. */
 
 uint32_t
 recirc_alloc_id(struct ofproto_dpif *bridge OVS_UNUSED)
 {
-    return 0;
+    static uint32_t last;
+
+    return ++last;
 }
 
 void

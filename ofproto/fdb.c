@@ -59,6 +59,7 @@ mirror_put(struct vm_map *map, const struct mac_entry *e, ofp_port_t port,
     struct of_fdb_entry value = {
         .port = ofp_to_u16(port),
         .is_static = e->expires == MAC_ENTRY_AGE_STATIC_ENTRY,
+        .locked_until = e->grat_arp_lock,
         .used = used,
     };
     int error = vm_map_update(map, &key, &value, VM_ANY);
@@ -171,6 +172,19 @@ of_fdb_learn(struct of_fdb *fdb, const struct of_fdb_source *src)
     e = mac_learning_lookup(ml, src->mac, src->vlan);
     if (e && mac_entry_get_port(ml, e) == src->owner) {
         mirror_put(fdb_map(fdb), e, src->port, time_now());
+    }
+}
+
+void
+of_fdb_move(struct of_fdb *fdb, const void *old, void *new, ofp_port_t port)
+{
+    struct mac_entry *e;
+
+    LIST_FOR_EACH_SAFE (e, lru_node, &fdb->ml->lrus) {
+        if (mac_entry_get_port(fdb->ml, e) == old) {
+            mac_entry_set_port(fdb->ml, e, new);
+            mirror_put(fdb_map(fdb), e, port, time_now());
+        }
     }
 }
 

@@ -37,6 +37,7 @@ struct of_fdb {
 struct of_fdb_entry {
     uint32_t port;                  /* ofp_port_t. */
     uint32_t is_static;
+    int64_t locked_until;           /* Gratuitous ARP does not move it. */
     _Atomic(uint64_t) used;         /* Last seen as a source. */
 };
 
@@ -59,6 +60,10 @@ struct of_fdb_source {
     ofp_port_t port;
 };
 void of_fdb_learn(struct of_fdb *, const struct of_fdb_source *);
+
+/* What was learned behind 'old' is behind 'new' now, at 'port'. */
+void of_fdb_move(struct of_fdb *, const void *old, void *new,
+                 ofp_port_t port);
 
 /* The owner of 'mac' in 'vlan', or null. */
 void *of_fdb_lookup(const struct of_fdb *, struct eth_addr mac,

@@ -5,9 +5,14 @@
 
 #include <string.h>
 #include "bitmap.h"
+#include "bfd.h"
+#include "cfm.h"
 #include "hash.h"
+#include "ofproto/bond.h"
+#include "ovs-lldp.h"
 #include "packets.h"
 #include "util.h"
+#include "ofproto/bonding.h"
 
 #define NO_PORT UINT32_MAX
 
@@ -25,11 +30,21 @@ of_l2_conf_create(size_t n_bundles, size_t n_ports)
     conf->n_bundles = n_bundles;
     conf->bundles = xcalloc(MAX(n_bundles, 1), sizeof *conf->bundles);
     conf->slot_mask = n_slots - 1;
-    conf->slots = xmalloc(n_slots * sizeof *conf->slots);
+    conf->slots = xcalloc(n_slots, sizeof *conf->slots);
     for (size_t i = 0; i < n_slots; i++) {
         conf->slots[i].port = NO_PORT;
     }
     return conf;
+}
+
+static void
+mirror_uninit(struct of_l2_mirror *mirror)
+{
+    bitmap_free(mirror->vlans);
+    if (mirror->stats
+        && ovs_refcount_unref(&mirror->stats->ref_cnt) == 1) {
+        free(mirror->stats);
+    }
 }
 
 void
@@ -41,6 +56,15 @@ of_l2_conf_destroy(struct of_l2_conf *conf)
     for (size_t i = 0; i < conf->n_bundles; i++) {
         bitmap_free(conf->bundles[i].trunks);
         bitmap_free(conf->bundles[i].cvlans);
+        of_bond_unref(conf->bundles[i].bond);
+    }
+    for (size_t i = 0; i <= conf->slot_mask; i++) {
+        bfd_unref(conf->slots[i].bfd);
+        cfm_unref(conf->slots[i].cfm);
+        lldp_unref(conf->slots[i].lldp);
+    }
+    for (size_t i = 0; i < OF_MAX_MIRRORS; i++) {
+        mirror_uninit(&conf->mirrors[i]);
     }
     bitmap_free(conf->flood_vlans);
     free(conf->bundles);
@@ -54,7 +78,7 @@ port_hash(ofp_port_t port)
     return hash_int(ofp_to_u16(port), 0);
 }
 
-void
+struct of_l2_port *
 of_l2_conf_add_port(struct of_l2_conf *conf, ofp_port_t port, size_t bundle)
 {
     uint32_t i = port_hash(port) & conf->slot_mask;
@@ -64,20 +88,30 @@ of_l2_conf_add_port(struct of_l2_conf *conf, ofp_port_t port, size_t bundle)
     }
     conf->slots[i].port = ofp_to_u16(port);
     conf->slots[i].bundle = bundle;
+    return &conf->slots[i];
 }
 
-const struct of_l2_bundle *
-of_l2_conf_find(const struct of_l2_conf *conf, ofp_port_t port)
+const struct of_l2_port *
+of_l2_conf_port(const struct of_l2_conf *conf, ofp_port_t port)
 {
     uint32_t i = port_hash(port) & conf->slot_mask;
 
     while (conf->slots[i].port != NO_PORT) {
         if (conf->slots[i].port == ofp_to_u16(port)) {
-            return &conf->bundles[conf->slots[i].bundle];
+            return &conf->slots[i];
         }
         i = (i + 1) & conf->slot_mask;
     }
     return NULL;
+}
+
+const struct of_l2_bundle *
+of_l2_conf_find(const struct of_l2_conf *conf, ofp_port_t port)
+{
+    const struct of_l2_port *p = of_l2_conf_port(conf, port);
+
+    return (p && p->bundle != OF_L2_NO_BUNDLE ? &conf->bundles[p->bundle]
+            : NULL);
 }
 
 /* VLANs. */
@@ -118,9 +152,8 @@ vid_is_valid(const struct of_l2_bundle *b, uint16_t vid)
     return false;
 }
 
-/* Whether 'b' carries the VLAN of 'vlans'. */
-static bool
-includes_vlan(const struct of_l2_bundle *b, const struct of_l2_vlans *vlans)
+bool
+of_l2_carries(const struct of_l2_bundle *b, const struct of_l2_vlans *vlans)
 {
     switch (b->vlan_mode) {
     case PORT_VLAN_ACCESS:
@@ -202,6 +235,18 @@ vlans_input(const struct of_l2_bundle *b, struct of_l2_vlans *vlans)
     }
 }
 
+bool
+of_l2_input_vlans(const struct of_l2_bundle *b,
+                  const union flow_vlan_hdr hdrs[], struct of_l2_vlans *vlans)
+{
+    vlans_extract(hdrs, vlans);
+    if (!vid_is_valid(b, vlans->v[0].vid)) {
+        return false;
+    }
+    vlans_input(b, vlans);
+    return true;
+}
+
 /* NORMAL. */
 
 /* A port that has no bundle, from which controllers send. */
@@ -216,6 +261,7 @@ of_l2_admit(const struct of_l2_conf *conf, ofp_port_t in_port,
             const struct of_l2_packet *packet, struct of_l2_input *input)
 {
     const struct of_l2_bundle *b = of_l2_conf_find(conf, in_port);
+    int verdict = BV_ACCEPT;
 
     if (!b && !is_controller_port(in_port)) {
         return DP_DROP_NO_PORT;
@@ -228,6 +274,9 @@ of_l2_admit(const struct of_l2_conf *conf, ofp_port_t in_port,
 
     vlans_extract(packet->vlans, &input->vlans);
     if (b) {
+        if (b->mirror_out) {
+            return DP_DROP_NORMAL_MIRROR;
+        }
         if (!vid_is_valid(b, input->vlans.v[0].vid)) {
             return DP_DROP_NORMAL_VLAN;
         }
@@ -235,15 +284,37 @@ of_l2_admit(const struct of_l2_conf *conf, ofp_port_t in_port,
         if (!conf->forward_bpdu && eth_addr_is_reserved(packet->dl_dst)) {
             return DP_DROP_NORMAL_RESERVED;
         }
+        if (b->bond) {
+            const struct of_l2_port *port = of_l2_conf_port(conf, in_port);
+
+            verdict = (eth_addr_is_multicast(packet->dl_dst)
+                       ? port->multicast : port->unicast);
+            if (verdict == BV_DROP) {
+                return DP_DROP_NORMAL_BOND;
+            }
+        }
     }
 
     input->bundle = b;
+    input->check_moved = verdict == BV_DROP_IF_MOVED;
     input->vlan = input->vlans.v[0].vid;
     input->learn = (b && packet->is_ethernet
                     && !eth_addr_is_multicast(packet->dl_src)
                     && !(conf->flood_vlans
                          && bitmap_is_set(conf->flood_vlans, input->vlan)));
     return DP_DROP_NONE;
+}
+
+/* Gratuitous ARP packets tell that the host is on another switch now, unless
+ * the address is locked because such a packet may be a reflection from the
+ * bond's other member. */
+bool
+of_l2_has_moved(const struct of_l2_input *input,
+                const struct of_l2_packet *packet, ofp_port_t known,
+                bool locked)
+{
+    return (input->check_moved && known != input->bundle->port
+            && (!packet->gratuitous_arp || locked));
 }
 
 bool
@@ -259,7 +330,8 @@ bool
 of_l2_floods_to(const struct of_l2_input *input,
                 const struct of_l2_bundle *out)
 {
-    return (out->floodable && includes_vlan(out, &input->vlans)
+    return (out->floodable && !out->mirror_out
+            && of_l2_carries(out, &input->vlans)
             && of_l2_may_output(input, out));
 }
 

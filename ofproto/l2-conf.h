@@ -21,13 +21,24 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "flow.h"
+#include "ovs-atomic.h"
 #include "openvswitch/types.h"
 #include "ofproto/ofproto.h"
 #include "datapath/dp.h"
 
+struct bfd;
+struct cfm;
+struct lldp;
+struct of_bond;
+
 /* A bundle: an OVSDB Port. */
 struct of_l2_bundle {
-    ofp_port_t port;            /* Where its packets leave. */
+    ofp_port_t port;            /* Where its packets leave; of a bond, what
+                                 * stands for it in the FDB. */
+    struct of_bond *bond;       /* Referenced; null: none. */
+    uint32_t src_mirrors;       /* Mirrors that select what it receives... */
+    uint32_t dst_mirrors;       /* ...and what it sends: bits. */
+    bool mirror_out;            /* Reserved for the output of mirrors. */
     enum port_vlan_mode vlan_mode;
     enum port_priority_tags_mode priority_tags;
     uint16_t vlan;              /* Access or native VLAN; not for trunks. */
@@ -38,11 +49,39 @@ struct of_l2_bundle {
     unsigned long *cvlans;      /* The same for dot1q-tunnel: owned. */
 };
 
-/* Which bundle a port is in; the slots are an open hash table. */
-struct of_l2_port_slot {
+/* A port: which bundle it is in, and what its link protocols are.  The slots
+ * are an open hash table. */
+struct of_l2_port {
     uint32_t port;              /* OpenFlow number, or UINT32_MAX: free. */
-    uint32_t bundle;            /* Index in 'bundles'. */
+    uint32_t bundle;            /* Index in 'bundles', or OF_L2_NO_BUNDLE. */
+    bool lacp;
+    bool stp;                   /* The bridge runs STP or RSTP. */
+    uint8_t unicast, multicast; /* enum bond_verdict on what it receives. */
+    struct bfd *bfd;            /* Referenced, as the following; or null. */
+    struct cfm *cfm;
+    struct lldp *lldp;
 };
+#define OF_L2_NO_BUNDLE UINT32_MAX
+
+/* Counts of a mirror, any worker's. */
+struct of_l2_mirror_stats {
+    struct ovs_refcount ref_cnt;
+    atomic_uint64_t packets, bytes;
+};
+
+/* A mirror; its number is its bit. */
+struct of_l2_mirror {
+    unsigned long *vlans;       /* Bitmap of those it selects, or null: all;
+                                 * owned. */
+    uint32_t out;               /* Index of its output bundle, or
+                                 * OF_L2_NO_BUNDLE: then 'out_vlan'. */
+    uint16_t out_vlan;
+    uint16_t snaplen;           /* Bytes, 0: all. */
+    uint32_t dups;              /* Mirrors with the same output, its own bit
+                                 * included. */
+    struct of_l2_mirror_stats *stats;   /* Referenced. */
+};
+enum { OF_MAX_MIRRORS = 32 };
 
 struct of_l2_conf {
     bool forward_bpdu;
@@ -50,7 +89,9 @@ struct of_l2_conf {
     size_t n_bundles;
     struct of_l2_bundle *bundles;
     uint32_t slot_mask;         /* Number of slots minus one. */
-    struct of_l2_port_slot *slots;
+    struct of_l2_port *slots;
+    uint32_t mirrors_used;      /* Bits. */
+    struct of_l2_mirror mirrors[OF_MAX_MIRRORS];
 };
 
 /* What NORMAL looks at in a packet. */
@@ -76,13 +117,20 @@ struct of_l2_input {
     struct of_l2_vlans vlans;   /* Inside the bridge. */
     uint16_t vlan;              /* ...the outermost VID: the FDB's VLAN. */
     bool learn;                 /* The source address may be learned. */
+    bool check_moved;           /* Drop it if its source is known to be
+                                 * elsewhere: of_l2_has_moved(). */
 };
 
 /* An empty configuration of 'n_bundles' bundles that will hold at most
  * 'n_ports' ports. */
 struct of_l2_conf *of_l2_conf_create(size_t n_bundles, size_t n_ports);
 void of_l2_conf_destroy(struct of_l2_conf *);
-void of_l2_conf_add_port(struct of_l2_conf *, ofp_port_t, size_t bundle);
+/* Adds a port; the caller fills in what is not 0. */
+struct of_l2_port *of_l2_conf_add_port(struct of_l2_conf *, ofp_port_t,
+                                       size_t bundle);
+/* Null if there is no such port. */
+const struct of_l2_port *of_l2_conf_port(const struct of_l2_conf *,
+                                         ofp_port_t);
 
 /* The bundle that 'port' is in, or null. */
 const struct of_l2_bundle *of_l2_conf_find(const struct of_l2_conf *,
@@ -93,6 +141,20 @@ const struct of_l2_bundle *of_l2_conf_find(const struct of_l2_conf *,
 enum dp_drop_reason of_l2_admit(const struct of_l2_conf *, ofp_port_t in_port,
                                 const struct of_l2_packet *packet,
                                 struct of_l2_input *input);
+
+/* The VLANs that a packet with 'vlans' is in once it came in by 'bundle';
+ * false if the bundle does not take it. */
+bool of_l2_input_vlans(const struct of_l2_bundle *,
+                       const union flow_vlan_hdr vlans[],
+                       struct of_l2_vlans *);
+/* Whether 'bundle' carries the VLAN of 'vlans'. */
+bool of_l2_carries(const struct of_l2_bundle *, const struct of_l2_vlans *);
+
+/* A packet that 'input' says to check, with its source known at port 'known',
+ * by an address that is locked or not: to be dropped? */
+bool of_l2_has_moved(const struct of_l2_input *,
+                     const struct of_l2_packet *, ofp_port_t known,
+                     bool locked);
 
 /* Whether the packet may leave by 'out', and for a flood, whether it does. */
 bool of_l2_may_output(const struct of_l2_input *,

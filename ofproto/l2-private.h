@@ -13,16 +13,21 @@
 #include "ofproto/l2-conf.h"
 #include "ofproto/l2.h"
 
-struct dp;
+struct dp_ctx;
 struct lacp;
+struct of_bond;
+struct of_mirror;
+struct of_port;
 
 struct of_bundle {
     struct hmap_node node;      /* In struct of_l2's 'bundles'. */
     struct of_l2 *l2;
     void *aux;                  /* The client's key. */
     char *name;
-    struct ovs_list ports;      /* "struct of_port"s: one, until bonds. */
-    struct lacp *lacp;          /* Owned; null if not configured. */
+    struct ovs_list ports;      /* "struct of_port"s. */
+    struct of_bond *bond;       /* bonding.h; null unless there are several
+                                 * ports. */
+    struct lacp *lacp;          /* Owned, or null. */
     /* Settings; 'port', 'floodable' and the index are filled in when a
      * configuration is made of them.  Bitmaps are owned. */
     struct of_l2_bundle conf;
@@ -35,6 +40,7 @@ struct of_l2 {
     unsigned long *flood_vlans; /* Bitmap, or null. */
     OVSRCU_TYPE(struct of_l2_conf *) conf; /* What workers see. */
     bool conf_stale;            /* 'conf' is to be made anew. */
+    struct of_mirror *mirrors[OF_MAX_MIRRORS]; /* mirror.h; or null. */
     bool forward_bpdu;          /* As in 'conf'. */
 };
 
@@ -44,16 +50,20 @@ void of_l2_refresh(struct of_l2 *);
 /* The first port of 'bundle'. */
 ofp_port_t of_bundle_port(const struct of_bundle *);
 
+/* The bundle that the client knows as 'aux', or null. */
+struct of_bundle *of_bundle_lookup(const struct of_l2 *, const void *aux);
+
+/* Bonds: 'port' may be used, as LACP says; or its device is another one. */
+void of_bundle_member_may_enable(struct of_bundle *, struct of_port *);
+void of_bundle_member_set_netdev(struct of_bundle *, struct of_port *);
+
+/* Worker: sends the packet by 'out', at most 'max_len' bytes (0: all), with
+ * the tags that this takes.  False if no port of it sends. */
+bool of_normal_output(struct dp_ctx *, const struct of_l2_input *,
+                      const struct of_l2_bundle *out, uint32_t max_len);
+
 /* Whether this is the thread that called of_l2_init(). */
 bool of_l2_in_main_thread(void);
-
-/* lacp.c. */
-void of_lacp_init(struct dp *);
-/* Follows the settings; 'bundle' has its ports. */
-void of_lacp_set(struct of_bundle *, const struct ofproto_bundle_settings *);
-void of_lacp_del_port(struct of_bundle *, struct of_port *);
-void of_lacp_run(const struct of_l2 *);
-void of_lacp_wait(const struct of_l2 *);
 
 /* fdb-cmd.c. */
 void of_fdb_cmd_init(void);

@@ -14,8 +14,12 @@
 #include "util.h"
 #include "vlan-bitmap.h"
 #include "datapath/dp.h"
+#include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
+#include "ofproto/link.h"
+#include "ofproto/mirror.h"
 #include "ofproto/of.h"
+#include "ofproto/of-private.h"
 
 VLOG_DEFINE_THIS_MODULE(of_l2);
 
@@ -47,14 +51,38 @@ of_l2_in_main_thread(void)
     return pthread_equal(pthread_self(), main_thread);
 }
 
+/* Worker: what is looked at before the tables. */
+static bool
+ingress(struct dp_ctx *ctx)
+{
+    const struct of_bridge *bridge = of_bridge_of_dp(dp_ctx_bridge(ctx));
+    const struct of_l2_conf *conf = ovsrcu_get(struct of_l2_conf *,
+                                               &bridge->l2->conf);
+    const struct of_l2_port *port;
+
+    port = of_l2_conf_port(conf, u16_to_ofp(ctx->in_port));
+    if (!port) {
+        return false;
+    }
+    if (of_link_ingress(ctx, port)) {
+        return true;
+    }
+    if (port->bundle != OF_L2_NO_BUNDLE) {
+        of_mirror_ingress(ctx, conf, &conf->bundles[port->bundle]);
+    }
+    return false;
+}
+
 void
 of_l2_init(struct dp *dp)
 {
+    dp_set_ingress(ingress);
+    dp_set_egress(of_mirror_egress);
+    of_link_init(dp);
     main_thread = pthread_self();
     dp_set_normal(of_normal);
     dp_set_upcall_cb(dp, DP_UPCALL_MAC_LEARN, learn_upcall, NULL);
     of_fdb_cmd_init();
-    of_lacp_init(dp);
 }
 
 int
@@ -93,6 +121,7 @@ of_l2_destroy(struct of_l2 *l2)
     struct of_bundle *bundle;
 
     if (l2) {
+        of_mirrors_destroy(l2);
         HMAP_FOR_EACH_SAFE (bundle, node, &l2->bundles) {
             bundle_destroy(bundle);
         }
@@ -104,16 +133,24 @@ of_l2_destroy(struct of_l2 *l2)
 void
 of_l2_run(struct of_l2 *l2)
 {
+    struct of_bundle *bundle;
+
+    HMAP_FOR_EACH (bundle, node, &l2->bundles) {
+        of_bundle_run(bundle);
+    }
     of_l2_refresh(l2);
     of_fdb_run(l2->fdb);
-    of_lacp_run(l2);
 }
 
 void
 of_l2_wait(struct of_l2 *l2)
 {
+    struct of_bundle *bundle;
+
+    HMAP_FOR_EACH (bundle, node, &l2->bundles) {
+        of_bundle_wait(bundle);
+    }
     of_fdb_wait(l2->fdb);
-    of_lacp_wait(l2);
 }
 
 /* What workers see. */
@@ -133,42 +170,84 @@ is_floodable(const struct of_bundle *bundle)
     LIST_FOR_EACH (port, bundle_node, &bundle->ports) {
         if (port->is_layer3 || (port->up.pp.config & (OFPUTIL_PC_NO_FLOOD
                                                       | OFPUTIL_PC_PORT_DOWN))
-            || netdev_get_pt_mode(port->up.netdev) == NETDEV_PT_LEGACY_L3) {
+            || netdev_get_pt_mode(port->up.netdev) == NETDEV_PT_LEGACY_L3
+            || of_stp_port_flags(port)) {
             return false;
         }
     }
     return true;
 }
 
+static void
+fill_bundle(const struct of_bundle *bundle, struct of_l2_bundle *b)
+{
+    *b = bundle->conf;
+    b->port = of_bundle_port(bundle);
+    b->bond = of_bond_ref(bundle->bond);
+    b->floodable = is_floodable(bundle);
+    b->trunks = vlan_bitmap_clone(bundle->conf.trunks);
+    b->cvlans = vlan_bitmap_clone(bundle->conf.cvlans);
+}
+
 static struct of_l2_conf *
 conf_make(const struct of_l2 *l2)
 {
+    const struct hmap *ports = &l2->bridge->dpif.up.ports;
+    const struct of_bundle **bundles;
     const struct of_bundle *bundle;
+    const struct of_port *port;
     struct of_l2_conf *conf;
-    size_t n_ports = 0;
     size_t i = 0;
 
-    HMAP_FOR_EACH (bundle, node, &l2->bundles) {
-        n_ports += ovs_list_size(&bundle->ports);
-    }
-    conf = of_l2_conf_create(hmap_count(&l2->bundles), n_ports);
+    conf = of_l2_conf_create(hmap_count(&l2->bundles), hmap_count(ports));
+    bundles = xcalloc(MAX(1, conf->n_bundles), sizeof *bundles);
     conf->forward_bpdu = l2->forward_bpdu;
     conf->flood_vlans = vlan_bitmap_clone(l2->flood_vlans);
     HMAP_FOR_EACH (bundle, node, &l2->bundles) {
-        struct of_l2_bundle *b = &conf->bundles[i];
-        const struct of_port *port;
-
-        *b = bundle->conf;
-        b->port = of_bundle_port(bundle);
-        b->floodable = is_floodable(bundle);
-        b->trunks = vlan_bitmap_clone(bundle->conf.trunks);
-        b->cvlans = vlan_bitmap_clone(bundle->conf.cvlans);
-        LIST_FOR_EACH (port, bundle_node, &bundle->ports) {
-            of_l2_conf_add_port(conf, port->up.ofp_port, i);
-        }
-        i++;
+        bundles[i] = bundle;
+        fill_bundle(bundle, &conf->bundles[i++]);
     }
+    HMAP_FOR_EACH (port, up.hmap_node, ports) {
+        struct of_l2_port *p;
+
+        for (i = 0; i < conf->n_bundles; i++) {
+            if (bundles[i] == port->bundle) {
+                break;
+            }
+        }
+        p = of_l2_conf_add_port(conf, port->up.ofp_port,
+                                i < conf->n_bundles ? i : OF_L2_NO_BUNDLE);
+        of_link_fill(port, p);
+        if (port->bundle && port->bundle->bond) {
+            of_bundle_member_verdicts(port->bundle, port, p);
+        }
+    }
+    of_mirrors_fill(l2, conf, bundles);
+    free(bundles);
     return conf;
+}
+
+/* What the datapath must know of each port, and of them all. */
+static void
+update_datapath(const struct of_l2 *l2, const struct of_l2_conf *conf)
+{
+    struct of_port *port;
+
+    dp_bridge_conf(l2->bridge->dpb)->watch_outputs = conf->mirrors_used != 0;
+    HMAP_FOR_EACH (port, up.hmap_node, &l2->bridge->dpif.up.ports) {
+        const struct of_l2_port *p = of_l2_conf_port(conf, port->up.ofp_port);
+
+        port->watched = (p->lacp || p->stp || p->bfd || p->cfm || p->lldp
+                         || (p->bundle != OF_L2_NO_BUNDLE
+                             && conf->bundles[p->bundle].src_mirrors));
+        of_port_update_flags(port);
+    }
+    for (size_t i = 0; i < conf->n_bundles; i++) {
+        if (conf->bundles[i].bond
+            && of_bond_hashes_l4(conf->bundles[i].bond)) {
+            of_pipeline_set_min_parse(l2->bridge->pipeline, OF_PARSE_L4);
+        }
+    }
 }
 
 void
@@ -182,6 +261,8 @@ of_l2_refresh(struct of_l2 *l2)
         l2->forward_bpdu = forward_bpdu;
         old = ovsrcu_get_protected(struct of_l2_conf *, &l2->conf);
         ovsrcu_set(&l2->conf, conf_make(l2));
+        update_datapath(l2, ovsrcu_get_protected(struct of_l2_conf *,
+                                                 &l2->conf));
         ovsrcu_postpone(of_l2_conf_destroy, old);
         l2->conf_stale = false;
     }
@@ -189,8 +270,8 @@ of_l2_refresh(struct of_l2 *l2)
 
 /* Bundles. */
 
-static struct of_bundle *
-bundle_lookup(const struct of_l2 *l2, const void *aux)
+struct of_bundle *
+of_bundle_lookup(const struct of_l2 *l2, const void *aux)
 {
     struct of_bundle *bundle;
 
@@ -221,9 +302,11 @@ bundle_create(struct of_l2 *l2, void *aux)
 static void
 bundle_del_port(struct of_port *port)
 {
-    of_lacp_del_port(port->bundle, port);
+    struct of_bundle *bundle = port->bundle;
+
+    of_bundle_bond_del_port(bundle, port);
     ovs_list_remove(&port->bundle_node);
-    port->bundle->l2->conf_stale = true;
+    bundle->l2->conf_stale = true;
     port->bundle = NULL;
 }
 
@@ -253,31 +336,32 @@ bundle_destroy(struct of_bundle *bundle)
     }
     of_fdb_flush_owner(l2->fdb, bundle);
 
+    of_mirrors_forget_bundle(l2, bundle);
     hmap_remove(&l2->bundles, &bundle->node);
     l2->conf_stale = true;
     lacp_unref(bundle->lacp);
+    of_bundle_bond_gone(bundle);
     bitmap_free(bundle->conf.trunks);
     bitmap_free(bundle->conf.cvlans);
     free(bundle->name);
     free(bundle);
 }
 
-/* Makes 'bundle' consist of just 'ofp_port'.  False: no such port. */
 static bool
-bundle_set_port(struct of_bundle *bundle, ofp_port_t ofp_port)
+is_member(const struct ofproto_bundle_settings *s, const struct of_port *port)
 {
-    struct of_port *port = of_port_get(bundle->l2->bridge, ofp_port);
-    struct of_port *old;
-
-    LIST_FOR_EACH_SAFE (old, bundle_node, &bundle->ports) {
-        if (old != port) {
-            bundle_del_port(old);
-            of_fdb_flush_owner(bundle->l2->fdb, bundle);
+    for (size_t i = 0; i < s->n_members; i++) {
+        if (s->members[i] == port->up.ofp_port) {
+            return true;
         }
     }
-    if (!port) {
-        return false;
-    }
+    return false;
+}
+
+static void
+bundle_add_port(struct of_bundle *bundle, struct of_port *port,
+                const struct lacp_member_settings *lacp)
+{
     if (port->bundle != bundle) {
         if (port->bundle) {
             of_bundle_remove(&port->up);
@@ -286,7 +370,39 @@ bundle_set_port(struct of_bundle *bundle, ofp_port_t ofp_port)
         ovs_list_push_back(&bundle->ports, &port->bundle_node);
         bundle->l2->conf_stale = true;
     }
-    return true;
+    if (lacp) {
+        lacp_member_register(bundle->lacp, port, lacp);
+        bundle->l2->conf_stale = true;
+    }
+}
+
+/* Makes 'bundle' consist of the ports of 's', those that exist.  What was
+ * learned behind it is void if the port changes that stands for it. */
+static void
+bundle_set_ports(struct of_bundle *bundle,
+                 const struct ofproto_bundle_settings *s)
+{
+    const struct of_bridge *bridge = bundle->l2->bridge;
+    ofp_port_t first = (ovs_list_is_empty(&bundle->ports) ? OFPP_NONE
+                        : of_bundle_port(bundle));
+    struct of_port *port;
+
+    for (size_t i = 0; i < s->n_members; i++) {
+        port = of_port_get(bridge, s->members[i]);
+        if (port) {
+            bundle_add_port(bundle, port,
+                            s->lacp ? &s->lacp_members[i] : NULL);
+        }
+    }
+    LIST_FOR_EACH_SAFE (port, bundle_node, &bundle->ports) {
+        if (!is_member(s, port)) {
+            bundle_del_port(port);
+        }
+    }
+    if (first != OFPP_NONE && (ovs_list_is_empty(&bundle->ports)
+                               || of_bundle_port(bundle) != first)) {
+        of_fdb_flush_owner(bundle->l2->fdb, bundle);
+    }
 }
 
 /* The VLANs that a port with these settings trunks, to be freed. */
@@ -358,7 +474,7 @@ of_bundle_set(struct ofproto *ofproto, void *aux,
               const struct ofproto_bundle_settings *s)
 {
     struct of_l2 *l2 = of_bridge_cast(ofproto)->l2;
-    struct of_bundle *bundle = bundle_lookup(l2, aux);
+    struct of_bundle *bundle = of_bundle_lookup(l2, aux);
 
     if (!s) {
         if (bundle) {
@@ -366,17 +482,6 @@ of_bundle_set(struct ofproto *ofproto, void *aux,
         }
         return 0;
     }
-    if (s->n_members != 1) {
-        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-
-        VLOG_ERR_RL(&rl, "port %s: bonds are not supported; its %"PRIuSIZE" "
-                    "interfaces stay out of NORMAL", s->name, s->n_members);
-        if (bundle) {
-            bundle_destroy(bundle);
-        }
-        return EOPNOTSUPP;
-    }
-
     if (!bundle) {
         bundle = bundle_create(l2, aux);
     }
@@ -384,11 +489,13 @@ of_bundle_set(struct ofproto *ofproto, void *aux,
         free(bundle->name);
         bundle->name = xstrdup(s->name);
     }
-    if (!bundle_set_port(bundle, s->members[0])) {
+    of_bundle_set_lacp(bundle, s);
+    bundle_set_ports(bundle, s);
+    if (ovs_list_is_empty(&bundle->ports)) {
         bundle_destroy(bundle);
         return EINVAL;
     }
-    of_lacp_set(bundle, s);
+    of_bundle_set_bond(bundle, s);
     if (bundle_configure(bundle, s)) {
         of_fdb_flush_owner(l2->fdb, bundle);
         l2->conf_stale = true;
@@ -403,9 +510,18 @@ of_bundle_remove(struct ofport *port_)
     struct of_bundle *bundle = port->bundle;
 
     if (bundle) {
+        bool was_first = of_bundle_port(bundle) == port->up.ofp_port;
+
         bundle_del_port(port);
         if (ovs_list_is_empty(&bundle->ports)) {
             bundle_destroy(bundle);
+            return;
+        }
+        if (ovs_list_is_short(&bundle->ports)) {
+            of_bundle_bond_gone(bundle);
+        }
+        if (was_first) {
+            of_fdb_flush_owner(bundle->l2->fdb, bundle);
         }
     }
 }
@@ -456,13 +572,6 @@ of_forward_bpdu_changed(struct ofproto *ofproto)
     of_l2_refresh(of_bridge_cast(ofproto)->l2);
 }
 
-bool
-of_is_mirror_output_bundle(const struct ofproto *ofproto OVS_UNUSED,
-                           void *aux OVS_UNUSED)
-{
-    return false;
-}
-
 /* The FDB. */
 
 void
@@ -476,6 +585,7 @@ of_l2_learn(struct of_l2 *l2, struct eth_addr mac, uint16_t vlan,
             .mac = mac,
             .vlan = vlan,
             .gratuitous_arp = gratuitous_arp,
+            .is_bond = port->bundle->bond != NULL,
             .owner = port->bundle,
             .port = of_bundle_port(port->bundle),
         };

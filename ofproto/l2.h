@@ -58,7 +58,6 @@ int of_set_flood_vlans(struct ofproto *, unsigned long *flood_vlans);
 void of_set_mac_table_config(struct ofproto *, unsigned int idle_time,
                              size_t max_entries);
 void of_forward_bpdu_changed(struct ofproto *);
-bool of_is_mirror_output_bundle(const struct ofproto *, void *aux);
 
 /* Learns that 'mac' in 'vlan' is behind 'port', as a packet that was received
  * there tells. */

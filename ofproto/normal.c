@@ -12,6 +12,7 @@
 #include "timeval.h"
 #include "util.h"
 #include "datapath/dp.h"
+#include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/of.h"
 
@@ -97,26 +98,59 @@ learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
     }
 }
 
+/* What bond.c hashes of a packet. */
 static void
-output(struct dp_ctx *ctx, const struct of_l2_input *input,
-       const struct of_l2_bundle *out)
+hash_fields(const struct dp_ctx *ctx, struct flow *flow)
+{
+    const uint64_t *key = ctx->key;
+
+    memcpy(&flow->dl_dst, &key[DP_KEY_ETH], 2 * sizeof *key);
+    memcpy(&flow->ipv6_src, &key[DP_KEY_IPV6], 4 * sizeof *key);
+    memcpy(&flow->nw_src, &key[DP_KEY_IPV4], sizeof *key);
+    memcpy(&flow->ipv6_label, &key[DP_KEY_NW], sizeof *key);
+    memcpy(&flow->tp_src, &key[DP_KEY_TP], sizeof *key);
+}
+
+static ofp_port_t
+choose_port(const struct dp_ctx *ctx, const struct of_l2_bundle *out,
+            uint16_t vlan)
+{
+    struct flow flow;
+
+    if (OVS_LIKELY(!out->bond)) {
+        return out->port;
+    }
+    hash_fields(ctx, &flow);
+    return of_bond_choose(out->bond, &flow, vlan, ctx->data_end - ctx->data,
+                          dp_ctx_worker(ctx));
+}
+
+bool
+of_normal_output(struct dp_ctx *ctx, const struct of_l2_input *input,
+                 const struct of_l2_bundle *out, uint32_t max_len)
 {
     uint64_t old = ctx->key[DP_KEY_VLAN];
     union flow_vlan_hdr vlans[FLOW_MAX_VLAN_HEADERS];
+    ofp_port_t port;
     uint64_t new;
 
     memcpy(vlans, &old, sizeof vlans);
     of_l2_output_vlans(input, out, vlans);
+    port = choose_port(ctx, out, vlan_tci_to_vid(vlans[0].tci));
+    if (port == OFPP_NONE) {
+        return false;
+    }
     memcpy(&new, vlans, sizeof new);
     if (new == old) {
-        dp_ctx_output(ctx, ofp_to_u16(out->port));
+        dp_ctx_output_cut(ctx, ofp_to_u16(port), max_len);
     } else {
         ctx->key[DP_KEY_VLAN] = new;
         ctx->dirty |= DP_DIRTY_VLAN;
-        dp_ctx_output(ctx, ofp_to_u16(out->port));
+        dp_ctx_output_cut(ctx, ofp_to_u16(port), max_len);
         ctx->key[DP_KEY_VLAN] = old;
         ctx->dirty |= DP_DIRTY_VLAN;
     }
+    return true;
 }
 
 static enum dp_drop_reason
@@ -127,8 +161,11 @@ flood(struct dp_ctx *ctx, const struct of_l2_conf *conf,
 
     for (size_t i = 0; i < conf->n_bundles; i++) {
         if (of_l2_floods_to(input, &conf->bundles[i])) {
-            output(ctx, input, &conf->bundles[i]);
-            reason = DP_DROP_NONE;
+            if (of_normal_output(ctx, input, &conf->bundles[i], 0)) {
+                reason = DP_DROP_NONE;
+            } else if (reason != DP_DROP_NONE) {
+                reason = DP_DROP_NORMAL_NO_MEMBER;
+            }
         }
     }
     return reason;
@@ -147,6 +184,13 @@ forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
     reason = of_l2_admit(conf, in_port_from_ctx(ctx), &packet, &input);
     if (reason != DP_DROP_NONE) {
         return reason;
+    }
+    if (OVS_UNLIKELY(input.check_moved)) {
+        e = of_fdb_peek(l2->fdb, packet.dl_src, input.vlan);
+        if (e && of_l2_has_moved(&input, &packet, u16_to_ofp(e->port),
+                                 e->locked_until > time_now())) {
+            return DP_DROP_NORMAL_BOND;
+        }
     }
     if (input.learn) {
         learn(ctx, l2, &packet, &input);
@@ -167,8 +211,8 @@ forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
     if (!of_l2_may_output(&input, out)) {
         return DP_DROP_NORMAL_SAME_PORT;
     }
-    output(ctx, &input, out);
-    return DP_DROP_NONE;
+    return (of_normal_output(ctx, &input, out, 0) ? DP_DROP_NONE
+            : DP_DROP_NORMAL_NO_MEMBER);
 }
 
 uint64_t

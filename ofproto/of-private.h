@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include "dummy.h"
+#include "openvswitch/compiler.h"
 #include "ofproto/ofproto-provider.h"
 
 struct of_bridge;
@@ -46,6 +47,9 @@ bool of_set_frag_handling(struct ofproto *, enum ofputil_frag_handling);
 int of_enumerate_names(const char *type, struct sset *names);
 int of_del(const char *type, const char *name);
 
+/* Logs under the name of OVS's provider, where people look for it. */
+void of_log_dbg(const char *, ...) OVS_PRINTF_FORMAT(1, 2);
+
 /* Copies what libofproto changes without a callback (table-miss
  * configuration, who wants packet-ins, flow-restore-wait) to the words that
  * programs read.  Takes no lock. */
@@ -69,19 +73,10 @@ int of_port_dump_next(const struct ofproto *, void *state,
                       struct ofproto_port *);
 int of_port_dump_done(const struct ofproto *, void *state);
 
+/* Tells the datapath what 'port' may do. */
+void of_port_update_flags(struct of_port *);
 /* Follows the carrier of 'port''s device. */
 void of_port_run(struct of_port *);
-/* Tells the datapath what the port's configuration and state say. */
-void of_port_update_flags(struct of_port *);
-
-/* lacp.c. */
-struct lacp_member_stats;
-bool of_port_has_lacp(const struct of_port *);
-/* Whether 'port' may be used, by its link and LACP. */
-bool of_lacp_may_enable(const struct of_port *, bool carrier);
-int of_port_is_lacp_current(const struct ofport *);
-int of_port_get_lacp_stats(const struct ofport *,
-                           struct lacp_member_stats *);
 void of_vports_init(struct of_bridge *);
 void of_vports_destroy(struct of_bridge *);
 /* The number by which dpif/show calls the port 'name', or UINT32_MAX. */

@@ -28,6 +28,7 @@
 #include "ofproto/ofproto-dpif.h"
 #include "datapath/dp.h"
 #include "ofproto/compile/compile.h"
+#include "ofproto/link.h"
 
 struct of_l2;                   /* l2.h: bundles, VLANs, FDB. */
 struct of_bundle;               /* l2.h: an OVSDB Port. */
@@ -73,6 +74,7 @@ struct of_bridge {
     atomic_llong expire_soon;       /* The same for rules that got a timeout
                                      * since; any thread's. */
     uint64_t change_seq;            /* connectivity_seq last seen. */
+    struct of_stp stp;              /* link.h. */
 };
 
 /* A port: an OpenFlow port whose device is in the datapath. */
@@ -85,6 +87,9 @@ struct of_port {
     struct of_bundle *bundle;       /* l2.h; null if in none. */
     struct ovs_list bundle_node;    /* In the bundle's list of ports. */
     bool is_layer3;                 /* Carries packets without Ethernet. */
+    bool watched;                   /* DP_PORT_INGRESS. */
+    struct of_link link;            /* link.h. */
+    struct of_port *peer;           /* Of a patch port that has one. */
 };
 
 /* A flow. */

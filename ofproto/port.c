@@ -12,7 +12,8 @@
 #include "netdev-provider.h"
 #include "netdev-vport.h"
 #include "ofproto/group.h"
-#include "ofproto/l2.h"
+#include "ofproto/l2-private.h"
+#include "ofproto/monitor.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 #include "openvswitch/vlog.h"
@@ -126,6 +127,64 @@ of_vport_name(const struct of_bridge *bridge, uint32_t number)
     return NULL;
 }
 
+/* Patch ports. */
+
+/* The patch port that 'port', one itself, names as its peer and that names it
+ * in turn; or null. */
+static struct of_port *
+find_peer(const struct of_port *port)
+{
+    char *name = netdev_vport_patch_peer(port->up.netdev);
+    struct of_port *peer = NULL;
+    struct of_bridge *bridge;
+
+    OF_BRIDGE_FOR_EACH (bridge) {
+        struct ofport *other = (name ? shash_find_data(
+                                    &bridge->dpif.up.port_by_name, name)
+                                : NULL);
+
+        if (other) {
+            char *back = netdev_vport_patch_peer(other->netdev);
+
+            if (back && !strcmp(back, netdev_get_name(port->up.netdev))) {
+                peer = of_port_cast(other);
+            }
+            free(back);
+        }
+    }
+    free(name);
+    return peer;
+}
+
+static void
+set_peer(struct of_port *port, struct of_port *peer)
+{
+    if (port->peer != peer) {
+        struct of_port *old = port->peer;
+
+        port->peer = peer;
+        if (port->dpp) {
+            dp_port_set_peer(port->dpp, peer ? peer->dpp : NULL);
+        }
+        if (old && old->peer == port) {
+            set_peer(old, NULL);
+        }
+    }
+}
+
+static void
+update_peer(struct of_port *port)
+{
+    if (port->dpp && netdev_vport_is_patch(port->up.netdev)) {
+        struct of_port *peer = find_peer(port);
+
+        set_peer(port, peer && peer->dpp ? peer : NULL);
+        if (port->peer) {
+            set_peer(port->peer, port);
+        }
+    }
+}
+
 /* The set of ports. */
 
 int
@@ -136,7 +195,8 @@ of_port_add(struct ofproto *ofproto, struct netdev *netdev)
     struct of_vport *vport;
     struct of_bridge *other;
 
-    if (netdev_vport_is_vport_class(netdev_get_class(netdev))) {
+    if (netdev_vport_is_vport_class(netdev_get_class(netdev))
+        && !netdev_vport_is_patch(netdev)) {
         VLOG_WARN_RL(&rl, "%s: cannot add port %s: interface type %s is not "
                      "supported", ofproto->name, name,
                      netdev_get_type(netdev));
@@ -161,8 +221,10 @@ static void
 leave_datapath(struct of_port *port)
 {
     if (port->dpp) {
+        of_link_port_destroy(port);
         of_l2_port_gone(port);
         of_bundle_remove(&port->up);
+        set_peer(port, NULL);
         dp_port_del(port->dpp);
         port->dpp = NULL;
     }
@@ -271,7 +333,8 @@ of_port_update_flags(struct of_port *port)
         { OFPUTIL_PC_NO_PACKET_IN, DP_PORT_NO_PACKET_IN },
         { OFPUTIL_PC_PORT_DOWN, DP_PORT_DOWN },
     };
-    uint32_t flags = 0;
+    uint32_t flags = (of_stp_port_flags(port)
+                      | (port->watched ? DP_PORT_INGRESS : 0));
 
     for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
         if (port->up.pp.config & bits[i].config) {
@@ -280,9 +343,6 @@ of_port_update_flags(struct of_port *port)
     }
     if (!port->up.may_enable) {
         flags |= DP_PORT_DEAD;
-    }
-    if (of_port_has_lacp(port)) {
-        flags |= DP_PORT_LACP;
     }
     if (port->dpp) {
         dp_port_set_flags(port->dpp, flags);
@@ -295,6 +355,7 @@ of_port_alloc(void)
     struct of_port *port = xzalloc(sizeof *port);
 
     smap_init(&port->config);
+    of_link_port_init(port);
     return &port->up;
 }
 
@@ -316,6 +377,8 @@ of_port_construct(struct ofport *ofport)
     of_port_update_flags(port);
     of_live_port_set(bridge, ofport->ofp_port,
                      netdev_get_carrier(ofport->netdev));
+    update_peer(port);
+    bridge->l2->conf_stale = true;
     return 0;
 }
 
@@ -326,6 +389,7 @@ of_port_destruct(struct ofport *ofport, bool del OVS_UNUSED)
     struct of_port *port = of_port_cast(ofport);
 
     leave_datapath(port);
+    bridge->l2->conf_stale = true;
     of_live_port_set(bridge, ofport->ofp_port, false);
     vport_delete(bridge, netdev_get_name(ofport->netdev));
 }
@@ -358,6 +422,8 @@ of_port_modified(struct ofport *ofport)
     }
     of_port_update_flags(port);
     of_l2_port_changed(port);
+    of_link_port_modified(port);
+    update_peer(port);
 }
 
 void
@@ -409,6 +475,7 @@ follow_device(struct of_port *port)
         VLOG_INFO("%s: device of port %s has come back",
                   bridge->dpif.up.name, name);
         if (port->dpp) {
+            of_monitor_remove(port);
             dp_port_del(port->dpp);
             port->dpp = NULL;
         }
@@ -423,6 +490,7 @@ follow_device(struct of_port *port)
         port->netdev = port->up.netdev;
         of_port_update_flags(port);
         of_l2_port_changed(port);
+        of_link_port_modified(port);
     }
     port->ifindex = ifindex;
 }
@@ -430,12 +498,13 @@ follow_device(struct of_port *port)
 void
 of_port_run(struct of_port *port)
 {
-    bool enable = of_lacp_may_enable(port,
+    bool enable = of_link_may_enable(port,
                                      netdev_get_carrier(port->up.netdev));
 
     follow_device(port);
     if (port->up.may_enable != enable) {
         ofproto_port_set_enable(&port->up, enable);
+        of_link_enabled(port, enable);
         of_port_update_flags(port);
         of_l2_port_changed(port);
     }

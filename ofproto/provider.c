@@ -10,6 +10,9 @@
 #include "ofproto/group.h"
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
+#include "ofproto/link.h"
+#include "ofproto/mirror.h"
+#include "ofproto/monitor.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 #include "ofproto/native.h"
@@ -80,6 +83,7 @@ type_run(const char *type)
         if (dp_run(of_dp)) {
             poll_immediate_wake();
         }
+        of_monitor_run();
         of_compile_run();
         of_rule_reap();
     }
@@ -97,6 +101,7 @@ type_wait(const char *type)
         }
         dp_wait(of_dp);
         of_compile_wait();
+        of_monitor_wait();
         seq_wait(of_changes_seq(), changes_seqno);
     }
 }
@@ -106,21 +111,6 @@ static void
 type_set_config(const char *type OVS_UNUSED, const struct smap *other_config)
 {
     dp_set_config(of_dp, other_config);
-}
-
-/* BFD and LLDP: vswitchd hands every port's configuration over, also when
- * there is none.  Only asking for them is an error. */
-
-static int
-set_bfd(struct ofport *port OVS_UNUSED, const struct smap *cfg)
-{
-    return cfg && smap_get_bool(cfg, "enable", false) ? EOPNOTSUPP : 0;
-}
-
-static int
-set_lldp(struct ofport *port OVS_UNUSED, const struct smap *cfg)
-{
-    return cfg && smap_get_bool(cfg, "enable", false) ? EOPNOTSUPP : 0;
 }
 
 static const char *
@@ -209,11 +199,28 @@ const struct ofproto_class ofproto_dpif_class = {
     .set_frag_handling = of_set_frag_handling,
 
     .get_netflow_ids = get_netflow_ids,
-    .set_bfd = set_bfd,
-    .set_lldp = set_lldp,
-
     .port_is_lacp_current = of_port_is_lacp_current,
     .port_get_lacp_stats = of_port_get_lacp_stats,
+    .set_cfm = of_set_cfm,
+    .cfm_status_changed = of_cfm_status_changed,
+    .get_cfm_status = of_get_cfm_status,
+    .set_bfd = of_set_bfd,
+    .bfd_status_changed = of_bfd_status_changed,
+    .get_bfd_status = of_get_bfd_status,
+    .set_lldp = of_set_lldp,
+    .get_lldp_status = of_get_lldp_status,
+    .set_stp = of_set_stp,
+    .get_stp_status = of_get_stp_status,
+    .set_stp_port = of_set_stp_port,
+    .get_stp_port_status = of_get_stp_port_status,
+    .get_stp_port_stats = of_get_stp_port_stats,
+    .set_rstp = of_set_rstp,
+    .get_rstp_status = of_get_rstp_status,
+    .set_rstp_port = of_set_rstp_port,
+    .get_rstp_port_status = of_get_rstp_port_status,
+    .mirror_set = of_mirror_set,
+    .mirror_get_stats = of_mirror_get_stats,
+
     .bundle_set = of_bundle_set,
     .bundle_remove = of_bundle_remove,
     .set_flood_vlans = of_set_flood_vlans,

@@ -12,7 +12,9 @@
 #include "odp-execute.h"
 #include "odp-util.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
+#include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
@@ -201,10 +203,20 @@ normal_output(struct slow_ctx *ctx, const struct of_l2_input *input,
               const struct of_l2_bundle *out)
 {
     union flow_vlan_hdr old[FLOW_MAX_VLAN_HEADERS];
+    ofp_port_t port = out->port;
 
     memcpy(old, ctx->flow.vlans, sizeof old);
     of_l2_output_vlans(input, out, ctx->flow.vlans);
-    slow_output_port(ctx, out->port, 0);
+    if (out->bond) {
+        port = of_bond_choose(out->bond, &ctx->flow,
+                              vlan_tci_to_vid(ctx->flow.vlans[0].tci),
+                              0, 0);
+    }
+    if (port == OFPP_NONE) {
+        no_output(ctx, DP_DROP_NORMAL_NO_MEMBER);
+    } else {
+        slow_output_port(ctx, port, 0);
+    }
     memcpy(ctx->flow.vlans, old, sizeof old);
 }
 
@@ -227,6 +239,15 @@ normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
     reason = of_l2_admit(conf, flow->in_port.ofp_port, &packet, &input);
     if (reason != DP_DROP_NONE) {
         return reason;
+    }
+    if (input.check_moved) {
+        const struct of_fdb_entry *e = of_fdb_peek(ctx->bridge->l2->fdb,
+                                                   packet.dl_src, input.vlan);
+
+        if (e && of_l2_has_moved(&input, &packet, u16_to_ofp(e->port),
+                                 e->locked_until > time_now())) {
+            return DP_DROP_NORMAL_BOND;
+        }
     }
     if (input.learn) {
         normal_learn(ctx, &packet, &input);
