@@ -100,7 +100,7 @@ output_port(struct dp_ctx *ctx, struct dp_port *port, uint32_t max_len)
     if (may_send(ctx, port) && (OVS_LIKELY(!ctx->dirty) || !dp_commit(ctx))
         && !ctx->cold->gone) {
         queue_output(ctx, port, ctx->cold->buf, cut);
-        if (OVS_UNLIKELY(ctx->conf->watch_outputs)) {
+        if (OVS_UNLIKELY(DP_CONF_GET(ctx->conf->watch_outputs))) {
             dp_egress(ctx, port->ofp_port);
         }
     }

@@ -168,8 +168,11 @@ is_floodable(const struct of_bundle *bundle)
     const struct of_port *port;
 
     LIST_FOR_EACH (port, bundle_node, &bundle->ports) {
-        if (port->is_layer3 || (port->up.pp.config & (OFPUTIL_PC_NO_FLOOD
-                                                      | OFPUTIL_PC_PORT_DOWN))
+        /* A bond's other members go on. */
+        uint32_t out = (OFPUTIL_PC_NO_FLOOD
+                        | (bundle->bond ? 0 : OFPUTIL_PC_PORT_DOWN));
+
+        if (port->is_layer3 || port->up.pp.config & out
             || netdev_get_pt_mode(port->up.netdev) == NETDEV_PT_LEGACY_L3
             || of_stp_port_flags(port)) {
             return false;
@@ -233,7 +236,8 @@ update_datapath(const struct of_l2 *l2, const struct of_l2_conf *conf)
 {
     struct of_port *port;
 
-    dp_bridge_conf(l2->bridge->dpb)->watch_outputs = conf->mirrors_used != 0;
+    DP_CONF_SET(dp_bridge_conf(l2->bridge->dpb)->watch_outputs,
+                conf->mirrors_used != 0);
     HMAP_FOR_EACH (port, up.hmap_node, &l2->bridge->dpif.up.ports) {
         const struct of_l2_port *p = of_l2_conf_port(conf, port->up.ofp_port);
 
