@@ -97,13 +97,22 @@ of_mirror_set(struct ofproto *ofproto, void *aux,
 {
     struct of_l2 *l2 = of_bridge_cast(ofproto)->l2;
     struct of_mirror **slot = find(l2, aux);
+    const struct of_bundle *out = NULL;
     struct of_mirror *m;
 
-    if (!s) {
+    if (s && s->out_bundle) {
+        out = of_bundle_lookup(l2, s->out_bundle);
+        if (!out) {
+            /* Never to the VLAN instead, of which 's' has none. */
+            VLOG_WARN("bridge %s: mirror %s has no port to output to",
+                      ofproto->name, s->name);
+        }
+    }
+    if (!s || (s->out_bundle && !out)) {
         if (slot) {
             mirror_destroy(l2, slot);
         }
-        return 0;
+        return s ? EINVAL : 0;
     }
     slot = slot ? slot : mirror_create(l2, aux);
     if (!slot) {
@@ -116,7 +125,7 @@ of_mirror_set(struct ofproto *ofproto, void *aux,
     set_bundles(l2, &m->dsts, s->dsts, s->n_dsts);
     bitmap_free(m->vlans);
     m->vlans = vlan_bitmap_clone(s->src_vlans);
-    m->out = s->out_bundle ? of_bundle_lookup(l2, s->out_bundle) : NULL;
+    m->out = out;
     m->out_vlan = s->out_vlan;
     m->snaplen = s->snaplen;
     l2->conf_stale = true;

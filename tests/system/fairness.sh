@@ -34,6 +34,17 @@ n_handled() {
     bvs-appctl worker/upcalls | sed -n "s/^$1.*: \([0-9]*\) handled.*/\1/p"
 }
 
+n_lost() {
+    bvs-appctl worker/upcalls | sed -n "s/^$1: .* handled, \([0-9]*\) lost.*/\1/p"
+}
+
+# Each of the protocols has a ring of its own, in which nothing was lost.
+none_lost() {
+    for protocol in LACP 'STP or RSTP' BFD CFM LLDP; do
+        [ "$(n_lost "$protocol")" = 0 ] || return 1
+    done
+}
+
 flooded() {
     [ "$(n_handled 'controller action')" -gt 1000 ]
 }
@@ -77,6 +88,9 @@ check flood /usr/bin/python3 "$dir/flood.py" 30
 check was-flooded wait_until 20 flooded
 check all-lacp-frames-arrived wait_until 20 all_arrived $((before + 30))
 bvs-appctl worker/upcalls | sed 's/^/# /'
+check lacp-had-its-ring sh -c \
+    "bvs-appctl worker/upcalls | grep -q '^LACP: [1-9][0-9]* handled'"
+check no-protocol-lost none_lost
 check no-lacp-in-tables sh -c \
     "! grep -q 'dl_type=0x8809' '$dir/monitor.log'"
 check accounted wait_until 20 sh -c \
