@@ -44,6 +44,7 @@ demo  procps               ps
 demo  python3-os-ken       a controller
 check python3-scapy        makes and takes packets
 check tcpdump              watches packets
+check iperf3               fills links
 check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
 check linux-libc-dev       headers of those programs
