@@ -193,15 +193,18 @@ $(BUILD)/ovs/libopenvswitch.a: utilities/ovs-link.mk | $(OVS)/complete
 	$(Q)$(call without,$(OVS)/build/lib/.libs/libopenvswitch.a,\
 		$(OVS_OMIT_LIBOPENVSWITCH:%=%.o)) && mv $@.new $@
 
+OVS_HOOKED = libofproto_la-ofproto.o libofproto_la-connmgr.o
+
 $(BUILD)/ovs/libofproto.a: utilities/ovs-link.mk | $(OVS)/complete
 	@$(call say,HOOK)
 	$(Q)$(call without,$(OVS)/build/ofproto/.libs/libofproto.a,\
 		$(OVS_OMIT_LIBOFPROTO:%=libofproto_la-%.o))
-	$(Q)cd $(@D) && ar x $(@F).new libofproto_la-ofproto.o && \
+	$(Q)cd $(@D) && ar x $(@F).new $(OVS_HOOKED) && \
 		objcopy $(OVS_HOOKS:%=--redefine-sym %) \
 			libofproto_la-ofproto.o && \
-		ar r $(@F).new libofproto_la-ofproto.o && \
-		rm libofproto_la-ofproto.o
+		objcopy $(OVS_HOOKS_CONNMGR:%=--redefine-sym %) \
+			libofproto_la-connmgr.o && \
+		ar r $(@F).new $(OVS_HOOKED) && rm $(OVS_HOOKED)
 	$(Q)mv $@.new $@
 
 # An archive, so that only the daemon gets it.

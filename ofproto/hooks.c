@@ -255,7 +255,13 @@ of_hook_classifier_remove(struct classifier *cls, const struct cls_rule *cr)
 void
 of_hook_ofconn_send_reply(const struct ofconn *ofconn, struct ofpbuf *msg)
 {
-    of_bridge_sync(of_bridge_cast(ofconn_get_ofproto(ofconn)));
+    struct of_bridge *bridge;
+
+    if (of_messages_were_unusual()) {
+        OF_BRIDGE_FOR_EACH (bridge) {
+            of_bridge_sync(bridge);
+        }
+    }
     ofconn_send_reply(ofconn, msg);
 }
 

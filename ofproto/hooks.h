@@ -26,7 +26,8 @@
  *
  * ofconn_send_reply is redirected, too: before any reply, and so before a
  * barrier's, what libofproto keeps without telling a provider (table-miss
- * configuration and so on) is copied to where programs read it.
+ * configuration and so on) is copied to where programs read it, if there were
+ * messages that may have changed it.
  *
  * ofconn_send_error is, because an error may end a bundle: what libofproto
  * 3.1 does to revert one that deleted a group fails an assertion, unless some
@@ -48,10 +49,13 @@
 struct classifier;
 struct cls_conjunction;
 struct cls_rule;
+struct connmgr;
 struct of_bridge;
 struct ofconn;
 struct ofp_header;
 struct ofpbuf;
+struct ovs_list;
+struct rconn;
 
 /* The main thread applies what is queued for versions up to 'version'. */
 void of_changes_apply(struct of_bridge *, ovs_version_t version);
@@ -72,5 +76,14 @@ bool of_hook_classifier_remove(struct classifier *, const struct cls_rule *);
 void of_hook_ofconn_send_reply(const struct ofconn *, struct ofpbuf *);
 void of_hook_ofconn_send_error(const struct ofconn *,
                                const struct ofp_header *, enum ofperr);
+
+/* messages.c: how controllers' messages are taken.  The calls of ofproto.o
+ * and of connmgr.o. */
+void of_hook_connmgr_run(struct connmgr *,
+                         void (*handle)(struct ofconn *,
+                                        const struct ovs_list *msgs));
+struct ofpbuf *of_hook_rconn_recv(struct rconn *);
+/* Whether others than flow_mods and barriers came since it was last asked. */
+bool of_messages_were_unusual(void);
 
 #endif /* ofproto/hooks.h */

@@ -4,7 +4,9 @@
 # holds them as their own build makes them; here copies are made of which
 # - the objects below are left out, because ofproto/ and datapath/ take
 #   their place (ofproto/dpif-absent.c defines what others refer to), and
-# - ofproto.o calls ofproto/hooks.c where a rule appears or disappears, and
+# - ofproto.o calls ofproto/hooks.c where a rule appears or disappears,
+# - ofproto.o and connmgr.o call ofproto/messages.c for controllers' messages,
+#   and
 # - bridge.o calls datapath/dpdk-start.c to start DPDK.
 
 OVS_OMIT_LIBOFPROTO = ofproto-dpif ofproto-dpif-ipfix ofproto-dpif-mirror \
@@ -26,7 +28,11 @@ OVS_HOOKS = \
 	classifier_remove_assert=of_hook_classifier_remove_assert \
 	classifier_remove=of_hook_classifier_remove \
 	ofconn_send_reply=of_hook_ofconn_send_reply \
-	ofconn_send_error=of_hook_ofconn_send_error
+	ofconn_send_error=of_hook_ofconn_send_error \
+	connmgr_run=of_hook_connmgr_run
+
+# The same in connmgr.o.
+OVS_HOOKS_CONNMGR = rconn_recv=of_hook_rconn_recv
 
 # The same in bridge.o, for starting DPDK.
 OVS_HOOKS_BRIDGE = dpdk_init=dp_dpdk_init
