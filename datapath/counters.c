@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "datapath/private.h"
 #include "openvswitch/util.h"
 #include "ovs-rcu.h"
@@ -49,10 +50,31 @@ n_workers(const struct tables *t)
     return atomic_load_explicit(&t->n_workers, memory_order_acquire);
 }
 
+/* Memory that costs nothing until it is written. */
+static void *
+map_zeroed(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) {
+        out_of_memory();
+    }
+    return p;
+}
+
+static void
+free_cells(struct dp_cell_chunk *chunk)
+{
+    if (chunk) {
+        munmap(chunk, sizeof *chunk);
+    }
+}
+
 static void
 add_cells(struct tables *t, unsigned worker, uint32_t hi)
 {
-    struct dp_cell_chunk *chunk = xzalloc(sizeof *chunk);
+    struct dp_cell_chunk *chunk = map_zeroed(sizeof *chunk);
 
     atomic_store_explicit(&t->pub.cells[worker][hi], chunk,
                           memory_order_release);
@@ -88,8 +110,8 @@ dp_tables_destroy(struct dp_tables *tables)
         free(atomic_load_explicit(&t->pub.flows[i], memory_order_relaxed));
         free(t->refs[i]);
         for (unsigned w = 0; w < n_workers(t); w++) {
-            free(atomic_load_explicit(&t->pub.cells[w][i],
-                                      memory_order_relaxed));
+            free_cells(atomic_load_explicit(&t->pub.cells[w][i],
+                                            memory_order_relaxed));
         }
     }
     free(t->flow_ids.free);
@@ -172,6 +194,28 @@ dp_flow_write(struct dp *dp, uint32_t id, const void *params,
     memcpy(flow->params, params, params_size);
 }
 
+bool
+dp_flow_is(const struct dp *dp, uint32_t id, const struct dp_flow_attr *attr)
+{
+    const struct dp_flow *flow = dp_flow_get(dp->tables, id);
+
+    return (flow->owner == attr->owner && flow->cookie == attr->cookie
+            && flow->counters == attr->counters
+            && flow->table_id == attr->table_id
+            && flow->is_bucket == attr->is_bucket);
+}
+
+uint32_t
+dp_flow_copy(struct dp *dp, uint32_t id, const struct dp_flow_attr *attr)
+{
+    const struct dp_flow *flow = dp_flow_get(dp->tables, id);
+    struct dp_flow_attr with_params = *attr;
+
+    with_params.params = flow->params;
+    with_params.params_size = flow->params_size;
+    return dp_flow_alloc(dp, &with_params);
+}
+
 struct flow_free {
     struct dp *dp;
     uint32_t id;
@@ -219,8 +263,10 @@ dp_counters_alloc(struct dp *dp)
 {
     struct tables *t = tables_cast(dp->tables);
     uint32_t id, hi, lo;
+    bool used;
 
     ovs_mutex_lock(&t->mutex);
+    used = t->counter_ids.n_free > 0;
     id = id_get(&t->counter_ids);
     if (id == UINT32_MAX) {
         ovs_mutex_unlock(&t->mutex);
@@ -235,7 +281,7 @@ dp_counters_alloc(struct dp *dp)
         }
     }
     t->refs[hi][lo] = 1;
-    for (unsigned w = 0; w < n_workers(t); w++) {
+    for (unsigned w = 0; used && w < n_workers(t); w++) {
         struct dp_cell_chunk *chunk;
         struct dp_cell *cell;
 

@@ -227,6 +227,10 @@ struct dp_flow_attr {
 
 /* Returns DP_FLOW_NONE when the table of flows is full. */
 uint32_t dp_flow_alloc(struct dp *, const struct dp_flow_attr *);
+/* Whether 'flow' was allocated with the attributes 'attr', parameters aside;
+ * the same flow, with its parameters and those attributes, once more. */
+bool dp_flow_is(const struct dp *, uint32_t flow, const struct dp_flow_attr *);
+uint32_t dp_flow_copy(struct dp *, uint32_t flow, const struct dp_flow_attr *);
 /* Replaces the parameters of a flow that no program has been able to see. */
 void dp_flow_write(struct dp *, uint32_t flow, const void *params,
                    size_t params_size);

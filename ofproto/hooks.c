@@ -8,7 +8,6 @@
 #include "ofproto/group.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
-#include "ofproto/stats.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/vlog.h"
@@ -112,7 +111,7 @@ change_apply(struct of_change *change)
         of_table_delete(&rule->entry);
         /* The rule was invisible for a grace period, or never visible, so
          * its counts are final; the FLOW_REMOVED message will read them. */
-        of_stats_freeze(rule->stats);
+        of_rule_freeze(rule);
         break;
     }
 }

@@ -96,12 +96,17 @@ struct of_port {
 struct of_rule {
     struct rule up;
     struct of_entry entry;          /* Its part in the compiled tables. */
-    struct of_stats *stats;         /* Owned reference; outlives the rule
-                                     * while a successor sums it up. */
-    bool constructed;               /* 'entry' wants of_entry_destruct(). */
-    struct of_change *insert;       /* hooks.c: queued, not yet applied. */
-    struct of_change *hide;         /* The same. */
-    struct ovs_list reap_node;      /* rule.c: in the list to be freed. */
+    struct of_stats *_Atomic stats; /* Owned reference; null as long as the
+                                     * rule did not replace another one nor
+                                     * was replaced; outlives the rule while a
+                                     * successor sums it up. */
+    union {
+        struct {
+            struct of_change *insert;   /* hooks.c: queued, not applied yet. */
+            struct of_change *hide;     /* The same. */
+        };
+        struct ovs_list reap_node;  /* rule.c: in the list to be freed. */
+    };
 };
 
 /* Casts. */
@@ -149,6 +154,9 @@ of_port_get(const struct of_bridge *bridge, ofp_port_t ofp_port)
     return of_port_cast(ofproto_get_port(&bridge->dpif.up, ofp_port));
 }
 
+/* No worker counts on the rule any more, and what it counted stays; main
+ * thread. */
+void of_rule_freeze(struct of_rule *);
 /* Counts packets that the slow path handled; main thread. */
 void of_rule_credit(struct of_rule *, uint64_t packets, uint64_t bytes);
 

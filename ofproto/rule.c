@@ -46,8 +46,6 @@ of_rule_alloc(void)
     return &rule->up;
 }
 
-/* May be called with and without ofproto_mutex.  A rule is allowed to count
- * from here on, but nothing of it is visible. */
 /* What one packet does may decide about the next. */
 static bool
 learns(const struct rule_actions *actions)
@@ -62,6 +60,8 @@ learns(const struct rule_actions *actions)
     return false;
 }
 
+/* May be called with and without ofproto_mutex.  A rule is allowed to count
+ * from here on, but nothing of it is visible. */
 enum ofperr
 of_rule_construct(struct rule *rule_)
     OVS_NO_THREAD_SAFETY_ANALYSIS
@@ -70,26 +70,60 @@ of_rule_construct(struct rule *rule_)
     struct of_bridge *bridge = of_rule_bridge(rule);
     enum ofperr error;
 
-    rule->stats = of_stats_create(of_dp, rule_->modified);
-    if (!rule->stats) {
+    rule->entry.counters = dp_counters_alloc(of_dp);
+    if (rule->entry.counters == DP_COUNTERS_NONE) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
 
-    rule->entry.counters = of_stats_counters(rule->stats);
     error = of_entry_construct(&rule->entry, bridge->pipeline, rule_);
     if (error) {
-        of_stats_freeze(rule->stats);
-        of_stats_unref(rule->stats);
-        rule->stats = NULL;
+        dp_counters_unref(of_dp, rule->entry.counters);
+        rule->entry.pipeline = NULL;
         return error;
     }
 
-    rule->constructed = true;
     atomic_count_inc(&bridge->n_rules);
     if (learns(rule_get_actions(rule_))) {
         dp_bridge_set_in_turn(bridge->dpb);
     }
     return 0;
+}
+
+/* Most rules never have predecessors nor successors, and save the memory. */
+static struct of_stats *
+stats_of(struct of_rule *rule)
+{
+    return atomic_load_explicit(&rule->stats, memory_order_acquire);
+}
+
+static struct of_stats *
+make_stats(struct of_rule *rule)
+    OVS_REQUIRES(ofproto_mutex)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    struct of_stats *stats = stats_of(rule);
+
+    if (!stats) {
+        stats = of_stats_create(of_dp, rule->entry.counters,
+                                rule->up.created);
+        atomic_store_explicit(&rule->stats, stats, memory_order_release);
+    }
+    return stats;
+}
+
+/* 'used' is never 0. */
+static void
+read_counts(struct of_rule *rule, struct dp_counts *counts)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    struct of_stats *stats = stats_of(rule);
+
+    if (stats) {
+        of_stats_read(stats, counts);
+    } else {
+        dp_counters_read(of_dp, rule->entry.counters, counts);
+        counts->used = MAX(counts->used, rule->up.created);
+    }
 }
 
 /* The version in which 'rule_' is visible has been published. */
@@ -101,7 +135,7 @@ of_rule_insert(struct rule *rule_, struct rule *old_, bool forward_counts)
     struct of_bridge *bridge = of_rule_bridge(rule);
 
     if (old_) {
-        of_stats_succeed(rule->stats, of_rule_cast(old_)->stats,
+        of_stats_succeed(make_stats(rule), make_stats(of_rule_cast(old_)),
                          forward_counts);
     }
 
@@ -126,7 +160,7 @@ of_rule_dealloc(struct rule *rule_)
 {
     struct of_rule *rule = of_rule_cast(rule_);
 
-    if (!rule->constructed) {
+    if (!rule->entry.pipeline) {     /* Not constructed. */
         free(rule);
         return;
     }
@@ -149,8 +183,12 @@ of_rule_reap(void)
         struct of_bridge *bridge = of_rule_bridge(rule);
 
         of_entry_destruct(&rule->entry);
-        of_stats_freeze(rule->stats);
-        of_stats_unref(rule->stats);
+        of_rule_freeze(rule);
+        if (stats_of(rule)) {
+            of_stats_unref(stats_of(rule));
+        } else {
+            dp_counters_unref(of_dp, rule->entry.counters);
+        }
         atomic_count_dec(&bridge->n_rules);
         free(rule);
     }
@@ -162,7 +200,7 @@ of_rule_get_stats(struct rule *rule_, struct pkt_stats *stats,
 {
     struct dp_counts counts;
 
-    of_stats_read(of_rule_cast(rule_)->stats, &counts);
+    read_counts(of_rule_cast(rule_), &counts);
     stats->n_packets = counts.packets;
     stats->n_bytes = counts.bytes;
     stats->n_offload_packets = 0;
@@ -173,7 +211,19 @@ of_rule_get_stats(struct rule *rule_, struct pkt_stats *stats,
 void
 of_rule_credit(struct of_rule *rule, uint64_t packets, uint64_t bytes)
 {
-    of_stats_credit(rule->stats, packets, bytes);
+    if (stats_of(rule)) {
+        of_stats_credit(stats_of(rule), packets, bytes);
+    } else {
+        dp_counters_add(of_dp, rule->entry.counters, packets, bytes);
+    }
+}
+
+void
+of_rule_freeze(struct of_rule *rule)
+{
+    if (stats_of(rule)) {
+        of_stats_freeze(stats_of(rule));
+    }
 }
 
 /* Expiry. */
@@ -211,7 +261,7 @@ rule_deadline(struct rule *rule, uint8_t *reasonp)
         struct dp_counts counts;
         long long int idle;
 
-        of_stats_read(of_rule_cast(rule)->stats, &counts);
+        read_counts(of_rule_cast(rule), &counts);
         idle = counts.used + rule->idle_timeout * 1000LL;
         if (idle < deadline) {
             deadline = idle;

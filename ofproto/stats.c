@@ -22,16 +22,10 @@ struct of_stats {
 static struct ovs_mutex stats_mutex = OVS_MUTEX_INITIALIZER;
 
 struct of_stats *
-of_stats_create(struct dp *dp, long long int used)
+of_stats_create(struct dp *dp, uint32_t counters, long long int used)
 {
-    uint32_t counters = dp_counters_alloc(dp);
-    struct of_stats *stats;
+    struct of_stats *stats = xzalloc(sizeof *stats);
 
-    if (counters == DP_COUNTERS_NONE) {
-        return NULL;
-    }
-
-    stats = xzalloc(sizeof *stats);
     ovs_refcount_init(&stats->refcount);
     stats->dp = dp;
     stats->counters = counters;

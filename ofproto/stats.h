@@ -23,12 +23,13 @@ struct dp;
 struct dp_counts;
 struct of_stats;
 
-/* Main thread.  'used' is the time_msec() that counts as last use as long as
- * there was none.  Null if the datapath has no counters left. */
-struct of_stats *of_stats_create(struct dp *, long long int used);
+/* Takes the reference to 'counters' (dp_counters_alloc()).  'used' is the
+ * time_msec() that counts as last use as long as there was none. */
+struct of_stats *of_stats_create(struct dp *, uint32_t counters,
+                                 long long int used);
 void of_stats_unref(struct of_stats *);
 
-/* The identity for dp_flow_alloc(). */
+/* Those that it was created with, until it is frozen. */
 uint32_t of_stats_counters(const struct of_stats *);
 
 /* 'stats' takes over the time of last use from 'old' and, if

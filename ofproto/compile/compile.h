@@ -53,6 +53,7 @@ struct ds;
 struct json;
 struct of_code;
 struct of_pipeline;
+struct of_shape;
 struct of_table;
 struct ofpact;
 struct rule;
@@ -130,20 +131,18 @@ uint64_t of_bucket_code_hit(const struct of_bucket_code *);
 struct of_entry {
     struct of_pipeline *pipeline;
     struct rule *rule;          /* Whose entry this is (borrowed). */
-    struct of_code *code;       /* Reference. */
+    struct of_shape *shape;     /* Reference. */
     uint32_t flow;              /* dp_flow_alloc(): what DP_HIT_FLOW names. */
     uint32_t counters;          /* dp_counters_*(): the owner's; set before
                                  * construct, may change until insertion. */
-    uint64_t flow_cookie;       /* What 'flow' was made with... */
-    uint32_t flow_counters;
-    uint8_t flow_table;         /* ...made anew when they have changed. */
     uint8_t parse;              /* enum of_parse_level counted for it. */
+    bool late;                  /* Parameters change until insertion. */
     bool conj;                  /* Has a conjunction action. */
     bool inserted;
+    uint32_t plan_id;           /* Of the last plan that was built with it. */
     struct of_table *table;     /* Null until insertion. */
     struct vm_ventry *vt;       /* Owned by the table's map. */
     struct ovs_list node;       /* In of_table.entries. */
-    uint32_t plan_id;           /* Of the last plan that was built with it. */
 };
 
 /* Judges 'rule' (its match, table and actions are those of the rule now) and

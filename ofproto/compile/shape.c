@@ -211,28 +211,22 @@ of_code_get(const struct ofpact *ofpacts, size_t ofpacts_len,
 }
 
 void
-of_code_renew(struct of_code *code, const struct ofpact *ofpacts, size_t len,
+of_code_renew(uint32_t flow, const struct ofpact *ofpacts, size_t len,
               enum of_code_kind kind)
 {
     struct of_plan plan;
 
     of_plan_init(&plan);
-    ovs_assert(!of_plan_list(&plan, ofpacts, len, kind)
-               && plan.params.size == code->params_size);
-    memcpy(code->params, plan.params.data, code->params_size);
+    ovs_assert(!of_plan_list(&plan, ofpacts, len, kind));
+    dp_flow_write(of_compile_dp, flow, plan.params.data, plan.params.size);
     of_plan_uninit(&plan);
 }
 
 void
-of_code_unref(struct of_code *code)
+of_shape_unref(struct of_shape *shape)
 {
-    struct of_shape *shape;
     bool reap = false;
 
-    if (!code) {
-        return;
-    }
-    shape = code->shape;
     ovs_mutex_lock(&of_compile_mutex);
     if (!--shape->refs && !shape->dying) {
         shape->dying = reap = true;
@@ -241,8 +235,24 @@ of_code_unref(struct of_code *code)
     if (reap) {
         vm_defer(shape_reap, shape);
     }
+}
+
+struct of_shape *
+of_code_to_shape(struct of_code *code)
+{
+    struct of_shape *shape = code->shape;
+
     free(code->params);
     free(code);
+    return shape;
+}
+
+void
+of_code_unref(struct of_code *code)
+{
+    if (code) {
+        of_shape_unref(of_code_to_shape(code));
+    }
 }
 
 /* Buckets. */
@@ -282,7 +292,7 @@ of_bucket_code_put(struct of_bucket_code *bc)
 uint64_t
 of_bucket_code_hit(const struct of_bucket_code *bc)
 {
-    return DP_HIT(of_code_slot(bc->code), bc->flow);
+    return DP_HIT(of_shape_slot(bc->code->shape), bc->flow);
 }
 
 void

@@ -61,15 +61,19 @@ struct of_code {
     bool late;                  /* Parameters change until insertion. */
 };
 
-/* Takes the parameters of 'ofpacts', which the code was made of, anew. */
-void of_code_renew(struct of_code *, const struct ofpact *, size_t len,
+/* Writes the parameters of 'ofpacts', which the code was made of, as they are
+ * now, into 'flow' (dp_flow_write()). */
+void of_code_renew(uint32_t flow, const struct ofpact *, size_t len,
                    enum of_code_kind);
+/* Frees the code but for its shape, whose reference the caller gets. */
+struct of_shape *of_code_to_shape(struct of_code *);
+void of_shape_unref(struct of_shape *);
 
 /* The slot in which a packet that matched starts. */
 static inline uint32_t
-of_code_slot(const struct of_code *code)
+of_shape_slot(const struct of_shape *shape)
 {
-    return code->shape->segments.s[0].slot;
+    return shape->segments.s[0].slot;
 }
 
 /* Calls 'cb' for each program of each shape. */

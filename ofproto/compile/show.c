@@ -233,9 +233,9 @@ json_from_rule(const struct of_entry *e)
                            ntohll(e->rule->flow_cookie));
     json_object_put(rule, "flow", json_integer_create(e->flow));
     json_object_put(rule, "slot",
-                    json_integer_create(of_code_slot(e->code)));
+                    json_integer_create(of_shape_slot(e->shape)));
     json_object_put(rule, "shape",
-                    json_integer_create(e->code->shape->id));
+                    json_integer_create(e->shape->id));
     return rule;
 }
 
@@ -272,7 +272,7 @@ json_from_table(const struct of_table *t, enum of_show_what what,
         collect_rules(t, &rules);
         for (size_t i = 0; i < rules.n; i++) {
             json_array_add(array, json_from_rule(rules.r[i].e));
-            use_shape(used, rules.r[i].e->code->shape);
+            use_shape(used, rules.r[i].e->shape);
         }
         free(rules.r);
         json_object_put(table, "rules", array);

@@ -113,28 +113,26 @@ of_table_destroy(struct of_table *t)
 
 /* Entries. */
 
-static uint32_t
-alloc_flow(const struct of_entry *e)
+/* What 'e->flow' is made with, but for the parameters. */
+static struct dp_flow_attr
+flow_attr(const struct of_entry *e)
 {
-    const struct dp_flow_attr attr = {
-        .params = e->code->params,
-        .params_size = e->code->params_size,
+    return (struct dp_flow_attr) {
         .counters = e->counters,
         .owner = e->rule,
         .cookie = ntohll(e->rule->flow_cookie),
         .table_id = e->rule->table_id,
     };
-
-    return dp_flow_alloc(of_compile_dp, &attr);
 }
 
-/* What 'e->flow' was made with. */
-static void
-remember_flow(struct of_entry *e)
+static uint32_t
+alloc_flow(const struct of_entry *e, const struct of_code *code)
 {
-    e->flow_cookie = ntohll(e->rule->flow_cookie);
-    e->flow_counters = e->counters;
-    e->flow_table = e->rule->table_id;
+    struct dp_flow_attr attr = flow_attr(e);
+
+    attr.params = code->params;
+    attr.params_size = code->params_size;
+    return dp_flow_alloc(of_compile_dp, &attr);
 }
 
 static bool
@@ -153,7 +151,7 @@ has_conjunction(const struct rule_actions *actions)
 uint64_t
 of_entry_hit(const struct of_entry *e)
 {
-    return DP_HIT(of_code_slot(e->code), e->flow);
+    return DP_HIT(of_shape_slot(e->shape), e->flow);
 }
 
 enum ofperr
@@ -164,6 +162,7 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     uint32_t counters = e->counters;
     enum of_parse_level parse;
     struct of_table *table;
+    struct of_code *code;
     enum ofperr error;
 
     memset(e, 0, sizeof *e);
@@ -174,7 +173,7 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     error = of_match_check(&rule->cr.match, &parse);
     if (!error) {
         error = of_code_get(actions->ofpacts, actions->ofpacts_len,
-                            OF_CODE_RULE, &e->code);
+                            OF_CODE_RULE, &code);
     }
     if (error) {
         return error;
@@ -185,18 +184,18 @@ of_entry_construct(struct of_entry *e, struct of_pipeline *p,
     if (rule->table_id < OF_MAX_TABLES
         && (of_table_get(p, rule->table_id, &table)
             || (e->conj && prepare_conj(table)))) {
-        of_code_unref(e->code);
+        of_code_unref(code);
         return OFPERR_OFPFMFC_UNKNOWN;
     }
-    e->flow = alloc_flow(e);
+    e->flow = alloc_flow(e, code);
     if (e->flow == DP_FLOW_NONE) {
         VLOG_WARN_RL(&rl, "no room for more flows");
-        of_code_unref(e->code);
+        of_code_unref(code);
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
-    remember_flow(e);
-
-    e->parse = MAX(parse, e->code->parse);
+    e->late = code->late;
+    e->parse = MAX(parse, code->parse);
+    e->shape = of_code_to_shape(code);
     of_pipeline_need(p, e->parse);
     return 0;
 }
@@ -207,7 +206,7 @@ of_entry_destruct(struct of_entry *e)
     ovs_assert(!e->inserted);
     of_pipeline_unneed(e->pipeline, e->parse);
     dp_flow_free(of_compile_dp, e->flow);
-    of_code_unref(e->code);
+    of_shape_unref(e->shape);
 }
 
 /* What libofproto has written into the rule's actions since construct.  And
@@ -219,23 +218,18 @@ static void
 refresh_flow(struct of_entry *e)
 {
     const struct rule_actions *actions = rule_get_actions(e->rule);
+    const struct dp_flow_attr attr = flow_attr(e);
 
-    if (e->code->late) {
-        of_code_renew(e->code, actions->ofpacts, actions->ofpacts_len,
+    if (e->late) {
+        of_code_renew(e->flow, actions->ofpacts, actions->ofpacts_len,
                       OF_CODE_RULE);
-        dp_flow_write(of_compile_dp, e->flow, e->code->params,
-                      e->code->params_size);
     }
-
-    if (e->flow_cookie != ntohll(e->rule->flow_cookie)
-        || e->flow_counters != e->counters
-        || e->flow_table != e->rule->table_id) {
-        uint32_t flow = alloc_flow(e);
+    if (!dp_flow_is(of_compile_dp, e->flow, &attr)) {
+        uint32_t flow = dp_flow_copy(of_compile_dp, e->flow, &attr);
 
         if (flow != DP_FLOW_NONE) {
             dp_flow_free(of_compile_dp, e->flow);
             e->flow = flow;
-            remember_flow(e);
         }
     }
 }

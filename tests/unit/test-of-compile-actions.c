@@ -23,8 +23,11 @@
 #include "packets.h"
 #include "random.h"
 #include "util.h"
+#include "datapath/counters.h"
+#include "datapath/private.h"
 #include "ofproto/compile/actions.h"
 #include "ofproto/compile/fields.h"
+#include "ofproto/compile/pipeline.h"
 #include "ofproto/compile/shape.h"
 #include "ofproto/packet-in.h"
 #include "tests/unit/of-reference.h"
@@ -532,9 +535,13 @@ test_random(void **state)
 }
 
 static bool
-same_params(const struct of_code *a, const struct of_code *b)
+same_params(const struct of_entry *a, const struct of_entry *b)
 {
-    return !memcmp(a->params, b->params, a->params_size);
+    const struct dp_tables *tables = of_compile_dp->tables;
+    const struct dp_flow *a_flow = dp_flow_get(tables, a->flow);
+    const struct dp_flow *b_flow = dp_flow_get(tables, b->flow);
+
+    return !memcmp(a_flow->params, b_flow->params, a_flow->params_size);
 }
 
 /* The code that was made for one list must do for every list that shares its
@@ -564,8 +571,8 @@ test_shared_code(void **state)
             if (or_make(&r, "table=0,priority=9", ds_cstr(&s), &b)) {
                 continue;
             }
-            if (b->entry.code->shape == a->entry.code->shape
-                && !same_params(a->entry.code, b->entry.code)) {
+            if (b->entry.shape == a->entry.shape
+                && !same_params(&a->entry, &b->entry)) {
                 n_shared++;
                 ds_put_format(&rules, "priority=9,actions=%s\n",
                               ds_cstr(&s));

@@ -47,7 +47,7 @@ destroy(struct of_stats *stats)
 static void
 test_own_counts(void **state OVS_UNUSED)
 {
-    struct of_stats *stats = of_stats_create(dp, 1234);
+    struct of_stats *stats = of_stats_create(dp, dp_counters_alloc(dp), 1234);
     struct dp_counts counts;
 
     of_stats_read(stats, &counts);
@@ -72,8 +72,8 @@ test_own_counts(void **state OVS_UNUSED)
 static void
 test_in_flight(void **state OVS_UNUSED)
 {
-    struct of_stats *old = of_stats_create(dp, 1);
-    struct of_stats *new = of_stats_create(dp, 1);
+    struct of_stats *old = of_stats_create(dp, dp_counters_alloc(dp), 1);
+    struct of_stats *new = of_stats_create(dp, dp_counters_alloc(dp), 1);
 
     dp_counters_add(dp, of_stats_counters(old), 10, 1000);
     dp_counters_add(dp, of_stats_counters(new), 1, 100);
@@ -96,8 +96,8 @@ static void
 test_reset_counts(void **state OVS_UNUSED)
 {
     long long int later = time_msec() + 1000000;
-    struct of_stats *old = of_stats_create(dp, later);
-    struct of_stats *new = of_stats_create(dp, later + 5);
+    struct of_stats *old = of_stats_create(dp, dp_counters_alloc(dp), later);
+    struct of_stats *new = of_stats_create(dp, dp_counters_alloc(dp), later + 5);
     struct dp_counts counts;
 
     dp_counters_add(dp, of_stats_counters(old), 10, 1000);
@@ -123,7 +123,7 @@ test_long_chain(void **state OVS_UNUSED)
     struct of_stats **chain = xcalloc(N, sizeof *chain);
 
     for (int i = 0; i < N; i++) {
-        chain[i] = of_stats_create(dp, 1);
+        chain[i] = of_stats_create(dp, dp_counters_alloc(dp), 1);
         assert_non_null(chain[i]);
         dp_counters_add(dp, of_stats_counters(chain[i]), 1, 60);
         if (i) {
@@ -144,9 +144,9 @@ test_long_chain(void **state OVS_UNUSED)
 static void
 test_release_unread(void **state OVS_UNUSED)
 {
-    struct of_stats *a = of_stats_create(dp, 1);
-    struct of_stats *b = of_stats_create(dp, 1);
-    struct of_stats *c = of_stats_create(dp, 1);
+    struct of_stats *a = of_stats_create(dp, dp_counters_alloc(dp), 1);
+    struct of_stats *b = of_stats_create(dp, dp_counters_alloc(dp), 1);
+    struct of_stats *c = of_stats_create(dp, dp_counters_alloc(dp), 1);
 
     of_stats_succeed(b, a, true);
     of_stats_succeed(c, b, true);
