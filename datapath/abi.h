@@ -105,16 +105,18 @@ enum dp_slot {
 };
 
 struct dp_ctx {
-    /* Hot: what every packet uses. */
+    /* The same for all packets of a latch. */
     struct vm_slots *slots;     /* Hidden: latched slot page. */
+    uint64_t version;           /* Read-only: latched tables version. */
+    const struct dp_bridge_conf *conf; /* Read-only words of the bridge. */
+    struct dp_cold *cold;       /* Hidden: worker's frames, action set... */
+    struct vm_turn turn;        /* Hidden: its place in a burst. */
+
+    /* Of the packet. */
     struct dp_packet *packet;   /* Hidden. */
     uint8_t *data;              /* Packet pointer, for PARSE. */
     uint8_t *data_end;          /* Packet end. */
-    uint64_t version;           /* Read-only: latched tables version. */
     uint64_t hit;               /* Current rule: DP_HIT(slot, flow). */
-    const struct dp_bridge_conf *conf; /* Read-only words of the bridge. */
-    struct dp_cold *cold;       /* Hidden: worker's frames, action set... */
-
     uint32_t in_port;           /* Real OpenFlow input port (the key's may be
                                  * overridden during a resubmit's lookup). */
     uint32_t dirty;             /* Set of enum dp_dirty. */
@@ -124,12 +126,11 @@ struct dp_ctx {
     uint8_t table_id;           /* Table of 'hit'. */
     uint8_t n_vlans;            /* VLAN headers in the packet's bytes. */
     uint32_t packet_size;       /* Bytes as received, for counters. */
+    uint16_t resubmits;         /* Table lookups by resubmit so far. */
     uint8_t depth;              /* Levels of backward resubmits. */
     uint8_t wide;               /* Set of enum dp_wide: whoever writes words of
                                  * the key from DP_KEY_REG on says so. */
-    uint16_t resubmits;         /* Table lookups by resubmit so far. */
     uint64_t scratch;           /* Free for one program's use. */
-    struct vm_turn turn;        /* Hidden: its place in a burst. */
 
     uint64_t key[DP_KEY_WORDS];
 };

@@ -18,14 +18,15 @@
 
 static const struct vm_ctx_member members[] = {
     MEMBER(slots, HIDDEN, 0),
-    MEMBER(packet, HIDDEN, 0),
-    MEMBER(data, PKT_DATA, 0),
-    MEMBER(data_end, PKT_END, 0),
     MEMBER(version, SCALAR, 0),
-    MEMBER(hit, SCALAR, VM_CTX_RW),
     { .name = "conf", .off = offsetof(struct dp_ctx, conf), .size = 8,
       .kind = VM_CTX_BLOCK, .block_size = sizeof(struct dp_bridge_conf) },
     MEMBER(cold, HIDDEN, 0),
+    MEMBER(turn, HIDDEN, 0),
+    MEMBER(packet, HIDDEN, 0),
+    MEMBER(data, PKT_DATA, 0),
+    MEMBER(data_end, PKT_END, 0),
+    MEMBER(hit, SCALAR, VM_CTX_RW),
     MEMBER(in_port, SCALAR, 0),
     MEMBER(dirty, SCALAR, VM_CTX_RW),
     MEMBER(l2_5_ofs, SCALAR, VM_CTX_RW),
@@ -34,11 +35,10 @@ static const struct vm_ctx_member members[] = {
     MEMBER(table_id, SCALAR, VM_CTX_RW),
     MEMBER(n_vlans, SCALAR, VM_CTX_RW),
     MEMBER(packet_size, SCALAR, 0),
+    MEMBER(resubmits, SCALAR, 0),
     MEMBER(depth, SCALAR, 0),
     MEMBER(wide, SCALAR, VM_CTX_RW),
-    MEMBER(resubmits, SCALAR, 0),
     MEMBER(scratch, SCALAR, VM_CTX_RW | VM_CTX_NARROW),
-    MEMBER(turn, HIDDEN, 0),
     MEMBER(key, MEM, VM_CTX_RW | VM_CTX_NARROW),
 };
 

@@ -135,8 +135,10 @@ dp_bridge_create(struct dp *dp, const char *name, void *aux,
                  struct dp_bridge **bridgep)
 {
     struct dp_bridge *bridge = xzalloc(sizeof *bridge);
+    static uint64_t serial;
 
     bridge->dp = dp;
+    bridge->serial = ++serial;
     bridge->name = xstrdup(name);
     bridge->aux = aux;
     bridge->conf.forwarding = 1;

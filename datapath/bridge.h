@@ -40,6 +40,7 @@ struct dp_bridge_stats {
 struct dp_bridge {
     struct ovs_list node;       /* In dp->bridges. */
     struct dp *dp;
+    uint64_t serial;            /* Unique in the process, not 0. */
     char *name;
     void *aux;
 

@@ -28,26 +28,26 @@ _Static_assert((0 DP_KEYS) == DP_KEY_WORDS, "groups are contiguous");
     _Static_assert(offsetof(struct dp_ctx, MEMBER) == (OFFSET),         \
                    "offset of " #MEMBER)
 DP_CTX_AT(slots, 0);
-DP_CTX_AT(packet, 8);
-DP_CTX_AT(data, 16);
-DP_CTX_AT(data_end, 24);
-DP_CTX_AT(version, 32);
-DP_CTX_AT(hit, 40);
-DP_CTX_AT(conf, 48);
-DP_CTX_AT(cold, 56);
-DP_CTX_AT(in_port, 64);
-DP_CTX_AT(dirty, 68);
-DP_CTX_AT(l2_5_ofs, 72);
-DP_CTX_AT(l3_ofs, 74);
-DP_CTX_AT(l4_ofs, 76);
-DP_CTX_AT(table_id, 78);
-DP_CTX_AT(n_vlans, 79);
-DP_CTX_AT(packet_size, 80);
-DP_CTX_AT(depth, 84);
-DP_CTX_AT(wide, 85);
-DP_CTX_AT(resubmits, 86);
-DP_CTX_AT(scratch, 88);
-DP_CTX_AT(turn, 96);
+DP_CTX_AT(version, 8);
+DP_CTX_AT(conf, 16);
+DP_CTX_AT(cold, 24);
+DP_CTX_AT(turn, 32);
+DP_CTX_AT(packet, 64);
+DP_CTX_AT(data, 72);
+DP_CTX_AT(data_end, 80);
+DP_CTX_AT(hit, 88);
+DP_CTX_AT(in_port, 96);
+DP_CTX_AT(dirty, 100);
+DP_CTX_AT(l2_5_ofs, 104);
+DP_CTX_AT(l3_ofs, 106);
+DP_CTX_AT(l4_ofs, 108);
+DP_CTX_AT(table_id, 110);
+DP_CTX_AT(n_vlans, 111);
+DP_CTX_AT(packet_size, 112);
+DP_CTX_AT(resubmits, 116);
+DP_CTX_AT(depth, 118);
+DP_CTX_AT(wide, 119);
+DP_CTX_AT(scratch, 120);
 DP_CTX_AT(key, 128);
 
 /* The unions of ctx.h lie as `struct flow` does. */

@@ -31,7 +31,7 @@ push(struct dp_ctx *ctx, uint32_t slot, enum dp_frame_kind kind)
         dp_ctx_fatal(ctx, DP_DROP_FRAMES);
         return NULL;
     }
-    frame = &cold->frames[cold->n_frames++];
+    frame = &cold->bulk->frames[cold->n_frames++];
     frame->hit = ctx->hit;
     frame->bucket_cookie = cold->bucket_cookie;
     frame->slot = slot & UINT16_MAX;
@@ -130,9 +130,9 @@ dp_frame_push_clone(struct dp_ctx *ctx, uint32_t slot)
         return false;
     }
     save = save_packet(ctx);
-    dp_aset_copy(&save->aset, &cold->aset);
-    dp_aset_copy(&save->running, &cold->running);
-    dp_aset_clear(&cold->running);
+    dp_aset_copy(&save->aset, &cold->bulk->aset);
+    dp_aset_copy(&save->running, &cold->bulk->running);
+    dp_aset_clear(&cold->bulk->running);
     return true;
 }
 
@@ -164,8 +164,9 @@ enter_bucket(struct dp_ctx *ctx, const struct dp_bucket *bucket,
 static bool
 is_last(const struct dp_cold *cold, uint32_t rest)
 {
-    return (rest == DP_SLOT_END && !cold->n_frames && !cold->aset.present
-            && !cold->running.walking);
+    return (rest == DP_SLOT_END && !cold->n_frames
+            && (!cold->rare || (!cold->bulk->aset.present
+                                && !cold->bulk->running.walking)));
 }
 
 uint32_t
@@ -214,8 +215,8 @@ resume(struct dp_ctx *ctx, const struct dp_frame *frame)
     if (frame->kind != DP_FRAME_REST) {
         save = restore_packet(ctx);
         if (frame->kind == DP_FRAME_CLONE) {
-            dp_aset_copy(&cold->aset, &save->aset);
-            dp_aset_copy(&cold->running, &save->running);
+            dp_aset_copy(&cold->bulk->aset, &save->aset);
+            dp_aset_copy(&cold->bulk->running, &save->running);
         }
         pop_save(cold);
     }
@@ -239,11 +240,11 @@ dp_frames_end(struct dp_ctx *ctx)
 
     /* The action set is executed when the action lists are through, and by a
      * clone at its end. */
-    top = cold->n_frames ? &cold->frames[cold->n_frames - 1] : NULL;
+    top = cold->n_frames ? &cold->bulk->frames[cold->n_frames - 1] : NULL;
     if (!top || top->kind == DP_FRAME_CLONE) {
-        bool was_running = cold->running.walking;
+        bool was_running = cold->bulk->running.walking;
 
-        entry = dp_aset_next(&cold->aset, &cold->running);
+        entry = dp_aset_next(&cold->bulk->aset, &cold->bulk->running);
         if (entry) {
             cold->in_action_set = true;
             ctx->hit = entry->hit;
@@ -268,8 +269,8 @@ dp_frames_exit(struct dp_ctx *ctx)
         pop_save(cold);
     }
     cold->n_frames = 0;
-    dp_aset_clear(&cold->aset);
-    dp_aset_clear(&cold->running);
+    dp_aset_clear(&cold->bulk->aset);
+    dp_aset_clear(&cold->bulk->running);
 }
 
 void
@@ -278,13 +279,13 @@ dp_frames_end_copy(struct dp_ctx *ctx)
     struct dp_cold *cold = ctx->cold;
 
     while (cold->n_frames
-           && cold->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
+           && cold->bulk->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
         cold->n_frames--;
     }
     if (!cold->n_frames
-        || cold->frames[cold->n_frames - 1].kind == DP_FRAME_CLONE) {
-        dp_aset_clear(&cold->aset);
-        dp_aset_clear(&cold->running);
+        || cold->bulk->frames[cold->n_frames - 1].kind == DP_FRAME_CLONE) {
+        dp_aset_clear(&cold->bulk->aset);
+        dp_aset_clear(&cold->bulk->running);
     }
 }
 

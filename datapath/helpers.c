@@ -55,21 +55,21 @@ HELPER(hit)
     const struct dp_flow *flow;
 
     flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
-    if (!flow) {
+    if (OVS_UNLIKELY(!flow)) {
         dp_resubmit_done(ctx);
         return params(ctx, NULL, r2);
     }
-    if (!dp_count_lookup(ctx)) {
+    if (OVS_UNLIKELY(!dp_count_lookup(ctx))) {
         return 0;
     }
     dp_resubmit_done(ctx);
     ctx->table_id = flow->table_id;
-    dp_bridge_count(cold->bridge->stats[worker->id], flow->table_id, true);
+    dp_bridge_count(worker->stats_of_bridge, flow->table_id, true);
     if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
         dp_cell_add(dp_cell_get(tables, worker->id, flow->counters), 1,
                     ctx->packet_size, worker->now_ms);
     }
-    dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
+    cold->rule = ctx->hit;
     return params(ctx, flow, r2);
 }
 
@@ -149,6 +149,11 @@ HELPER(output)
 {
     dp_output(to_ctx(r1), r2, r3);
     return 0;
+}
+
+HELPER(output_last)
+{
+    return dp_output_last(to_ctx(r1), r2);
 }
 
 HELPER(output_all)
@@ -288,11 +293,11 @@ HELPER(aset_write)
     struct dp_ctx *ctx = to_ctx(r1);
 
     ctx->cold->rare = true;
-    if (!dp_aset_write(&ctx->cold->aset, r2, r3, ctx->hit, ctx->table_id)) {
+    if (!dp_aset_write(&ctx->cold->bulk->aset, r2, r3, ctx->hit, ctx->table_id)) {
         dp_ctx_fatal(ctx, DP_DROP_ACTION_SET_SIZE);
         return 1;
     }
-    if (ctx->cold->aset.present & 1u << DP_ASET_GROUP) {
+    if (ctx->cold->bulk->aset.present & 1u << DP_ASET_GROUP) {
         /* A group in the set takes the place of its output. */
         union dp_key_actset actset = { .word = ctx->key[DP_KEY_ACTSET] };
 
@@ -305,7 +310,7 @@ HELPER(aset_write)
 
 HELPER(aset_clear)
 {
-    dp_aset_clear(&to_ctx(r1)->cold->aset);
+    dp_aset_clear(&to_ctx(r1)->cold->bulk->aset);
     return 0;
 }
 
@@ -313,7 +318,7 @@ HELPER(aset_stop)
 {
     struct dp_cold *cold = to_ctx(r1)->cold;
 
-    dp_aset_clear(&cold->running);
+    dp_aset_clear(&cold->bulk->running);
     cold->in_action_set = false;
     return 0;
 }

@@ -50,7 +50,7 @@ uint32_t
 dp_miss(struct dp_ctx *ctx, uint8_t table_id)
 {
     struct dp_cold *cold = ctx->cold;
-    struct dp_bridge_stats *stats = cold->bridge->stats[cold->worker->id];
+    struct dp_bridge_stats *stats = cold->worker->stats_of_bridge;
     const struct dp_bridge_conf *conf = ctx->conf;
     bool resubmitting = cold->resubmitting;
 

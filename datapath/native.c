@@ -136,7 +136,7 @@ dp_ctx_pending(const struct dp_ctx *ctx, size_t i, struct dp_pending *p)
     if (i >= cold->n_frames) {
         return false;
     }
-    frame = &cold->frames[cold->n_frames - 1 - i];
+    frame = &cold->bulk->frames[cold->n_frames - 1 - i];
     if (frame->kind != DP_FRAME_REST) {
         return false;
     }
@@ -152,7 +152,7 @@ bool
 dp_ctx_written(const struct dp_ctx *ctx, size_t i, enum dp_aset_kind *kind,
                void **owner)
 {
-    const struct dp_aset *aset = &ctx->cold->aset;
+    const struct dp_aset *aset = &ctx->cold->bulk->aset;
 
     if (i < aset->n_sets) {
         *kind = DP_ASET_SET;
@@ -175,11 +175,11 @@ dp_ctx_abandon(struct dp_ctx *ctx)
     struct dp_cold *cold = ctx->cold;
 
     while (cold->n_frames
-           && cold->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
+           && cold->bulk->frames[cold->n_frames - 1].kind == DP_FRAME_REST) {
         cold->n_frames--;
     }
-    dp_aset_clear(&cold->aset);
-    dp_aset_clear(&cold->running);
+    dp_aset_clear(&cold->bulk->aset);
+    dp_aset_clear(&cold->bulk->running);
     cold->in_action_set = false;
 }
 

@@ -46,6 +46,9 @@ queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
     cold->bufs[buf].n_outputs++;
 }
 
+/* Flags of a port that does not send. */
+#define NO_OUTPUT (DP_PORT_NO_FWD | DP_PORT_DOWN | DP_PORT_BLOCKED)
+
 /* Whether 'port' may send; the drop reason is noted if not. */
 static bool
 may_send(struct dp_ctx *ctx, const struct dp_port *port)
@@ -63,8 +66,7 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
         return false;
     }
     flags = dp_port_flags(port);
-    if (OVS_LIKELY(!(flags & (DP_PORT_NO_FWD | DP_PORT_DOWN
-                              | DP_PORT_BLOCKED)))) {
+    if (OVS_LIKELY(!(flags & NO_OUTPUT))) {
         return true;
     }
     if (flags & DP_PORT_NO_FWD) {
@@ -178,6 +180,28 @@ dp_output(struct dp_ctx *ctx, uint32_t ofp_port, uint32_t max_len)
     }
 }
 
+uint32_t
+dp_output_last(struct dp_ctx *ctx, uint32_t ofp_port)
+{
+    struct dp_cold *cold = ctx->cold;
+    struct dp_port *port;
+
+    if (OVS_LIKELY(!cold->odd && !cold->pending && !cold->n_upcalls)
+        && OVS_LIKELY(ofp_port < OFPP_MAX
+                      && ofp_port != dp_ctx_key_in_port(ctx))
+        && OVS_LIKELY(!DP_CONF_GET(ctx->conf->watch_outputs))) {
+        port = dp_bridge_port(cold->bridge, ofp_port);
+        if (OVS_LIKELY(port && !(dp_port_flags(port) & NO_OUTPUT))
+            && (OVS_LIKELY(!ctx->dirty) || !dp_commit(ctx))
+            && OVS_LIKELY(!cold->odd)) {
+            cold->out = port;
+            return 0;
+        }
+    }
+    dp_output(ctx, ofp_port, 0);
+    return dp_frames_end(ctx);
+}
+
 void
 dp_ctx_output(struct dp_ctx *ctx, uint32_t ofp_port)
 {
@@ -252,7 +276,7 @@ dp_outputs_send(struct dp_cold *cold)
 
             dp_packet_set_size(packet, size - MIN(out->cut, size));
         }
-        dp_worker_enqueue(worker, out->port, packet);
+        dp_worker_send(worker, out->port, packet);
     }
     cold->n_outs = 0;
 

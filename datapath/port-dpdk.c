@@ -30,7 +30,6 @@
 struct dpdk_port {
     uint16_t id;
     unsigned n_txq;
-    uint32_t max_size;          /* Bytes of a packet that may be sent. */
 };
 
 struct dpdk_rxq {
@@ -65,8 +64,8 @@ dpdk_open(struct dp_port *port)
     dpdk = xzalloc(sizeof *dpdk);
     dpdk->id = id;
     dpdk->n_txq = netdev_n_txq(port->netdev);
-    dpdk->max_size = mtu + ETH_HEADER_LEN + 2 * VLAN_HEADER_LEN;
     port->kind = dpdk;
+    port->max_bare = mtu + ETH_HEADER_LEN + 2 * VLAN_HEADER_LEN;
     return 0;
 }
 
@@ -107,37 +106,37 @@ dpdk_rx(struct dp_rxq *rxq_, struct dp_packet_batch *batch)
     return 0;
 }
 
-/* Whether all of 'batch' can be sent as it is. */
+/* Whether each worker has a transmit queue.  Workers may have come since the
+ * port was opened (add_worker()). */
 static bool
-all_fit(const struct dpdk_port *dpdk, struct dp_packet_batch *batch)
+is_direct(const struct dp_port *port, const struct dpdk_port *dpdk)
 {
-    struct dp_packet *packet;
+    return dpdk->n_txq >= __atomic_load_n(&port->bridge->dp->n_workers,
+                                          __ATOMIC_RELAXED);
+}
 
-    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
-        if (packet->source != DPBUF_DPDK
-            || dp_packet_size(packet) > dpdk->max_size) {
-            return false;
-        }
-    }
-    return true;
+/* Open vSwitch's way, for what comes from elsewhere or is too long. */
+static unsigned
+dpdk_tx(struct dp_port *port, unsigned worker, struct dp_packet_batch *batch)
+{
+    const struct dpdk_port *dpdk = port->kind;
+
+    /* packet-path exception: copies; counts its losses in the device's
+     * statistics itself. */
+    netdev_send(port->netdev, worker, batch, !is_direct(port, dpdk));
+    return 0;
 }
 
 static unsigned
-dpdk_tx(struct dp_port *port, unsigned worker, struct dp_packet_batch *batch)
+dpdk_tx_bare(struct dp_port *port, unsigned worker,
+             struct dp_packet_batch *batch)
 {
     struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
     const struct dpdk_port *dpdk = port->kind;
     unsigned n = dp_packet_batch_size(batch), n_sent;
-    bool direct;                /* Each worker has a transmit queue. */
 
-    /* Workers may have come since the port was opened (add_worker()). */
-    direct = dpdk->n_txq >= __atomic_load_n(&port->bridge->dp->n_workers,
-                                            __ATOMIC_RELAXED);
-    if (OVS_UNLIKELY(!direct || !all_fit(dpdk, batch))) {
-        /* packet-path exception: Open vSwitch's way; it counts its losses
-         * in the device's statistics itself. */
-        netdev_send(port->netdev, worker, batch, !direct);
-        return 0;
+    if (OVS_UNLIKELY(!is_direct(port, dpdk))) {
+        return dpdk_tx(port, worker, batch);
     }
     n_sent = rte_eth_tx_burst(dpdk->id, worker, mbufs, n);
     if (OVS_UNLIKELY(n_sent < n)) {
@@ -152,7 +151,7 @@ dpdk_tx(struct dp_port *port, unsigned worker, struct dp_packet_batch *batch)
 
 const struct dp_port_ops dp_port_dpdk_ops = {
     .name = "dpdk",
-    .bare = true,
+    .rx_bare = true,
     .match = dpdk_match,
     .open = dpdk_open,
     .close = dpdk_close,
@@ -160,4 +159,5 @@ const struct dp_port_ops dp_port_dpdk_ops = {
     .rxq_close = dpdk_rxq_close,
     .rx = dpdk_rx,
     .tx = dpdk_tx,
+    .tx_bare = dpdk_tx_bare,
 };

@@ -361,7 +361,7 @@ dp_port_send(struct dp_port *port, struct dp_packet *packet)
     struct dp_worker *main = port->bridge->dp->workers[DP_WORKER_MAIN];
 
     DP_WORKER_ADD(main, bufs_in, 1);
-    dp_worker_enqueue(main, port, packet);
+    dp_worker_send(main, port, packet);
     dp_worker_flush(main);
 }
 

@@ -58,6 +58,9 @@ struct dp_rxq {
 /* What a worker has to send on a port. */
 struct dp_txq {
     struct dp_packet_batch batch;
+    uint64_t bytes;             /* Of the packets in 'batch'. */
+    uint32_t biggest;           /* Of those, in bytes. */
+    bool mixed;                 /* Not all of them are mbufs of DPDK. */
     struct dp_port *port;
     struct dp_txq *next;        /* In the worker's list; only if 'listed'. */
     bool listed;
@@ -72,8 +75,9 @@ struct dp_port_cell {
 struct dp_port_ops {
     const char *name;
 
-    /* tx() looks at nothing of a packet but its mbuf and its source. */
-    bool bare;
+    /* rx() gives mbufs of DPDK, and has set nothing of what struct dp_packet
+     * has behind the mbuf. */
+    bool rx_bare;
     /* tx() may be called by any thread, as worker 0. */
     bool tx_is_thread_safe;
 
@@ -101,6 +105,10 @@ struct dp_port_ops {
      * freed, too. */
     unsigned (*tx)(struct dp_port *, unsigned worker,
                    struct dp_packet_batch *batch);
+    /* The same for mbufs of DPDK of at most 'port->max_bare' bytes: looks at
+     * nothing else of them.  May be null. */
+    unsigned (*tx_bare)(struct dp_port *, unsigned worker,
+                        struct dp_packet_batch *batch);
 };
 
 struct dp_port {
@@ -112,6 +120,7 @@ struct dp_port {
     _Atomic uint32_t flags;     /* enum dp_port_flags. */
 
     void *kind;                 /* The kind's own. */
+    uint32_t max_bare;          /* See tx_bare(); 0 while there is none. */
 
     _Atomic bool started;       /* Open, with its queues.  Changes only while
                                  * nobody sends. */

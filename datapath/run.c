@@ -62,17 +62,22 @@ dp_ctx_bridge(const struct dp_ctx *ctx)
 
 /* Buffers. */
 
-void
-dp_ctx_dress__(struct dp_ctx *ctx)
+/* What of 'packet' a port that receives bare packets has left out. */
+static void
+dress(struct dp_packet *packet)
 {
-    struct dp_packet *packet = ctx->cold->bufs[0].packet;
-
-    ctx->cold->bare = false;
     dp_packet_reset_offsets(packet);
     if (packet->source == DPBUF_DPDK) {
         dp_packet_reset_cutlen(packet);
         packet->packet_type = htonl(PT_ETH);
     }
+}
+
+void
+dp_ctx_dress__(struct dp_ctx *ctx)
+{
+    ctx->cold->dressed = true;
+    dress(ctx->cold->bufs[0].packet);
 }
 
 static void
@@ -176,6 +181,23 @@ dp_ctx_upcall(struct dp_ctx *ctx, enum dp_upcall_kind kind,
     return dp_ctx_queue_upcall(ctx, node);
 }
 
+bool
+dp_count_odd_lookup(struct dp_ctx *ctx)
+{
+    /* goto_table, too, stops at the depth where a resubmit would. */
+    if (ctx->depth >= DP_MAX_DEPTH && !ctx->cold->resubmitting) {
+        dp_ctx_fatal(ctx, DP_DROP_RESUBMIT_DEPTH);
+        return false;
+    }
+    /* The first lookup is no resubmit. */
+    if (ctx->resubmits > DP_MAX_RESUBMITS) {
+        dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
+        return false;
+    }
+    ctx->resubmits++;
+    return true;
+}
+
 /* Life of a packet. */
 
 /* Empties what few packets use. */
@@ -186,9 +208,10 @@ clear_rare(struct dp_cold *cold)
     dp_base_clear(&cold->base);
     cold->kept_outs = cold->kept_upcalls = 0;
     cold->nd_base.valid = false;
-    dp_aset_clear(&cold->aset);
-    dp_aset_clear(&cold->running);
-    cold->rare = false;
+    dp_aset_clear(&cold->bulk->aset);
+    dp_aset_clear(&cold->bulk->running);
+    cold->blocked = cold->parsed = false;
+    cold->tag = 0;
 }
 
 static void
@@ -215,123 +238,164 @@ dp_run_init_key(struct dp_ctx *ctx)
     dp_ctx_set_key_in_port(ctx, ctx->in_port);
 }
 
-static inline void
-run_init(struct dp_worker *worker, struct dp_bridge *bridge, unsigned i,
-         struct dp_packet *packet, uint32_t in_port)
+void
+dp_run_stamp(struct dp_worker *worker, struct dp_bridge *bridge, unsigned n)
 {
-    struct dp_ctx *ctx = dp_worker_ctx(worker, i);
-    struct dp_cold *cold = dp_worker_cold(worker, i);
+    for (unsigned i = worker->n_stamped; i < n; i++) {
+        struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+        struct dp_cold *cold = dp_worker_cold(worker, i);
 
-    cold->worker = worker;
-    cold->bridge = bridge;
-    cold->fatal = false;
-    cold->drop_specific = false;
-    cold->resubmitting = false;
-    cold->frag_drop = false;
-    cold->gone = false;
-    cold->in_action_set = false;
-    cold->drop_table = 0;
-    cold->drop = DP_DROP_ACTION;
-    cold->drop_cookie = 0;
-    cold->bucket_cookie = 0;
-    cold->buf = 0;
-    cold->n_frames = 0;
-    cold->n_bufs = 1;
-    cold->blocked = false;
-    cold->parsed = false;
-    cold->tag = 0;
-    cold->n_outs = 0;
-    cold->n_upcalls = 0;
-    cold->n_saves = 0;
-    cold->bufs[0] = (struct dp_buf) { .packet = packet };
+        cold->worker = worker;
+        cold->bridge = bridge;
+        ctx->slots = worker->slots;
+        ctx->version = worker->version;
+        ctx->conf = &bridge->conf;
+        ctx->cold = cold;
+    }
+    worker->n_stamped = MAX(worker->n_stamped, n);
+}
 
-    cold->bare = true;
-    ctx->slots = worker->slots;
+static inline void
+run_init(struct dp_ctx *ctx, struct dp_cold *cold, struct dp_packet *packet,
+         uint32_t in_port)
+{
+    cold->bufs[0].packet = packet;
+    cold->rule = 0;
     ctx->packet = packet;
     ctx->data = dp_packet_data(packet);
     ctx->packet_size = dp_packet_size(packet);
     ctx->data_end = ctx->data + ctx->packet_size;
-    ctx->version = worker->version;
     ctx->hit = DP_HIT(0, DP_FLOW_NONE);
-    ctx->conf = &bridge->conf;
-    ctx->cold = cold;
     ctx->in_port = in_port;
     ctx->dirty = 0;
     ctx->l2_5_ofs = ctx->l3_ofs = ctx->l4_ofs = UINT16_MAX;
     ctx->table_id = 0;
     ctx->depth = 0;
     ctx->resubmits = 0;
-    ctx->scratch = 0;
     dp_run_init_key(ctx);
 }
+
+/* A burst on its way. */
+struct burst {
+    enum dp_drop_reason obstacle;       /* Why its packets do not run. */
+    uint32_t flags;             /* special_flags(). */
+    uint64_t bytes;
+    void *ctxs[NETDEV_MAX_BURST];
+};
 
 /* What became of the packets of a burst, to be added up at its end. */
 struct burst_sums {
     unsigned forwarded, dropped;
 };
 
+/* The reason that is counted for a packet without an output. */
+static void
+count_drop(struct dp_cold *cold)
+{
+    struct dp_worker *worker = cold->worker;
+    const struct dp_flow *flow = NULL;
+
+    if (cold->rule) {
+        flow = dp_flow_get(worker->dp->tables, DP_HIT_FLOW(cold->rule));
+    }
+    if (flow && !cold->drop_specific) {
+        dp_drops_add(&worker->stats_of_bridge->drops, DP_DROP_ACTION,
+                     flow->table_id, flow->cookie, 1);
+    } else {
+        dp_drops_add(&worker->stats_of_bridge->drops, cold->drop,
+                     cold->drop_table, cold->drop_cookie, 1);
+    }
+}
+
+/* Makes 'cold' what the next packet needs. */
+static void
+renew(struct dp_cold *cold)
+{
+    cold->odd = 0;
+    cold->pending = 0;
+    cold->n_bufs = 1;
+    cold->bufs[0] = (struct dp_buf) { .packet = NULL };
+    cold->buf = 0;
+    cold->drop = DP_DROP_ACTION;
+    cold->drop_table = 0;
+    cold->drop_cookie = 0;
+    cold->bucket_cookie = 0;
+}
+
+static void
+give_up(struct dp_cold *cold)
+{
+    dp_outputs_cancel(cold);
+    dp_upcalls_cancel(cold);
+    while (cold->n_saves) {
+        /* packet-path exception: see dp_frame_push_clone(). */
+        free(cold->saves[--cold->n_saves]->stack);
+    }
+}
+
 /* What became of the packet. */
 static void
 run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
 {
     struct dp_cold *cold = ctx->cold;
-    struct dp_worker *worker = cold->worker;
     bool output;
 
     if (cold->fatal) {
-        dp_outputs_cancel(cold);
-        dp_upcalls_cancel(cold);
-        while (cold->n_saves) {
-            /* packet-path exception: see dp_frame_push_clone(). */
-            free(cold->saves[--cold->n_saves]->stack);
-        }
-    }
-    if (OVS_UNLIKELY(cold->blocked)) {
-        /* As in OVS, NORMAL and learn() have seen it, and packet-ins are
-         * sent. */
-        cold->kept_outs = 0;
-        dp_outputs_cancel(cold);
-        cold->drop_specific = false;
-        dp_ctx_drop(ctx, DP_DROP_BLOCKED);
+        give_up(cold);
     }
     if (cold->rare) {
+        if (OVS_UNLIKELY(cold->blocked)) {
+            /* As in OVS, NORMAL and learn() have seen it, and packet-ins are
+             * sent. */
+            cold->kept_outs = 0;
+            dp_outputs_cancel(cold);
+            cold->drop_specific = false;
+            dp_ctx_drop(ctx, DP_DROP_BLOCKED);
+        }
         clear_rare(cold);
     }
-    if (cold->n_outs) {
+    output = cold->n_outs > 0;
+    if (output) {
         dp_ctx_dress(ctx);
     }
-    output = cold->n_outs > 0;
     dp_outputs_send(cold);
     if (dp_upcalls_push(cold, output)) {
-        return;
-    }
-    if (output) {
+        /* Counted where it ends. */
+    } else if (output) {
         sums->forwarded++;
     } else {
         sums->dropped++;
-        dp_drops_add(&cold->bridge->stats[worker->id]->drops, cold->drop,
-                     cold->drop_table, cold->drop_cookie, 1);
+        count_drop(cold);
     }
+    renew(cold);
 }
 
+/* Where the packets of a burst go that are output once. */
+struct way_out {
+    struct dp_port *port;
+    struct dp_txq *txq;
+    bool dress;
+};
+
 /* The same for what most packets are: output once, as they came. */
-static inline bool
+static inline void
 run_finish_plain(struct dp_worker *worker, struct dp_ctx *ctx,
-                 struct burst_sums *sums)
+                 struct way_out *way)
 {
     struct dp_cold *cold = ctx->cold;
-    const struct dp_out *out = cold->outs;
+    struct dp_port *port = cold->out;
 
-    if (cold->n_outs != 1 || cold->n_bufs != 1 || out->cut || cold->fatal
-        || cold->rare || cold->blocked || cold->n_upcalls) {
-        return false;
+    cold->out = NULL;
+    if (OVS_UNLIKELY(port != way->port)) {
+        way->port = port;
+        way->txq = &port->txqs[worker->id];
+        way->dress = !port->ops->tx_bare;
+        way->txq->mixed |= !worker->rx_bare;
     }
-    if (OVS_UNLIKELY(!out->port->ops->bare)) {
-        dp_ctx_dress(ctx);
+    if (OVS_UNLIKELY(way->dress)) {
+        dress(ctx->packet);
     }
-    dp_worker_enqueue(worker, out->port, cold->bufs[0].packet);
-    sums->forwarded++;
-    return true;
+    dp_worker_enqueue(worker, way->txq, ctx->packet);
 }
 
 /* The port wants its packets looked at first, or may not forward them.  True
@@ -346,7 +410,9 @@ enter(struct dp_ctx *ctx, uint32_t flags)
         dp_ctx_fatal(ctx, DP_DROP_BLOCKED);
         return false;
     }
-    ctx->cold->blocked = (flags & DP_PORT_BLOCKED) != 0;
+    if (flags & DP_PORT_BLOCKED) {
+        ctx->cold->rare = ctx->cold->blocked = true;
+    }
     return true;
 }
 
@@ -368,51 +434,81 @@ obstacle(const struct dp_bridge *bridge, const struct vm_prog *parse)
             : !parse ? DP_DROP_NO_PROGRAM : DP_DROP_NONE);
 }
 
-void
-dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
-             struct dp_packet **packets, unsigned n, uint32_t in_port)
+/* Prepares the packets of a burst; those that are to run go to 'ctxs'. */
+static unsigned
+start_burst(struct dp_worker *worker, struct dp_packet **packets, unsigned n,
+            uint32_t in_port, struct burst *burst)
 {
-    struct burst_sums sums = { .forwarded = 0 };
-    void *ctxs[NETDEV_MAX_BURST];
-    const struct vm_prog *parse;
-    enum dp_drop_reason reason;
     unsigned n_ctxs = 0;
-    uint32_t flags = special_flags(bridge, in_port);
+    uint64_t bytes = 0;
 
-    parse = (!worker->slots ? NULL
-             : atomic_load_explicit(&worker->slots->prog[DP_SLOT_PARSE],
-                                    memory_order_acquire));
-    reason = obstacle(bridge, parse);
-    DP_WORKER_ADD(worker, received, n);
     for (unsigned i = 0; i < n; i++) {
         struct dp_ctx *ctx = dp_worker_ctx(worker, i);
 
-        run_init(worker, bridge, i, packets[i], in_port);
-        ctx->turn.result = 0;
-        if (OVS_UNLIKELY(reason != DP_DROP_NONE)) {
-            dp_ctx_fatal(ctx, reason);
+        run_init(ctx, dp_worker_cold(worker, i), packets[i], in_port);
+        OVS_PREFETCH(ctx->data);
+        bytes += ctx->packet_size;
+        if (OVS_UNLIKELY(burst->obstacle != DP_DROP_NONE)) {
+            dp_ctx_fatal(ctx, burst->obstacle);
         } else if (OVS_UNLIKELY(ctx->packet_size < ETH_HEADER_LEN)) {
             dp_ctx_fatal(ctx, DP_DROP_RUNT);
-        } else if (OVS_LIKELY(!flags) || enter(ctx, flags)) {
-            ctxs[n_ctxs++] = ctx;
+        } else if (OVS_LIKELY(!burst->flags) || enter(ctx, burst->flags)) {
+            burst->ctxs[n_ctxs++] = ctx;
         }
     }
-    if (n_ctxs) {
-        vm_prog_run_burst(parse, ctxs, n_ctxs);
-    }
+    burst->bytes = bytes;
+    return n_ctxs;
+}
+
+static void
+finish_burst(struct dp_worker *worker, unsigned n,
+             const struct vm_prog *parse)
+{
+    struct burst_sums sums = { .forwarded = 0 };
+    struct way_out way = { .port = NULL };
+
     for (unsigned i = 0; i < n; i++) {
         struct dp_ctx *ctx = dp_worker_ctx(worker, i);
 
+        if (OVS_LIKELY(dp_worker_cold(worker, i)->out)) {
+            run_finish_plain(worker, ctx, &way);
+            sums.forwarded++;
+            continue;
+        }
         if (OVS_UNLIKELY(ctx->turn.result)) {
             /* The checked interpreter has stopped the program, or a jump
              * through an empty slot fell through. */
             dp_ctx_fatal(ctx, ctx->turn.result == parse->type->abort_ret
                               ? DP_DROP_PROGRAM_ERROR : DP_DROP_NO_PROGRAM);
+            ctx->turn.result = 0;
         }
-        if (OVS_UNLIKELY(!run_finish_plain(worker, ctx, &sums))) {
-            run_finish(ctx, &sums);
-        }
+        run_finish(ctx, &sums);
     }
     DP_WORKER_ADD(worker, forwarded, sums.forwarded);
     DP_WORKER_ADD(worker, dropped, sums.dropped);
+}
+
+uint64_t
+dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
+             struct dp_packet **packets, unsigned n, uint32_t in_port)
+{
+    const struct vm_prog *parse;
+    struct burst burst;
+    unsigned n_ctxs;
+
+    if (OVS_UNLIKELY(worker->n_stamped < n)) {
+        dp_run_stamp(worker, bridge, n);
+    }
+    parse = (!worker->slots ? NULL
+             : atomic_load_explicit(&worker->slots->prog[DP_SLOT_PARSE],
+                                    memory_order_acquire));
+    burst.obstacle = obstacle(bridge, parse);
+    burst.flags = special_flags(bridge, in_port);
+    DP_WORKER_ADD(worker, received, n);
+    n_ctxs = start_burst(worker, packets, n, in_port, &burst);
+    if (n_ctxs) {
+        vm_prog_run_burst(parse, burst.ctxs, n_ctxs);
+    }
+    finish_burst(worker, n, parse);
+    return burst.bytes;
 }

@@ -116,43 +116,71 @@ struct dp_out {
     uint32_t cut;               /* Bytes that are left out at its end. */
 };
 
-/* The first cache lines are what every packet uses.  Between packets all that
- * follows 'rare' is empty; who fills some of it sets 'rare', and it is emptied
- * when the packet has ended. */
+/* What takes much room and is seldom used. */
+struct dp_bulk {
+    /* What write_actions gathers, and what is being executed of it: tables
+     * that the execution resubmits to write to a new set. */
+    struct dp_aset aset, running;
+    struct dp_frame frames[DP_MAX_FRAMES];
+};
+
+/* Between packets all of it is as a packet that has just come needs it, but
+ * for 'bufs[0].packet' and 'rule'; whoever ends a packet sees to that.  The
+ * first cache line is what every packet uses.  Who fills some of what follows
+ * 'rare' sets 'rare'. */
 struct dp_cold {
-    struct dp_worker *worker;
+    struct dp_worker *worker;   /* The same for all packets of a latch. */
     struct dp_bridge *bridge;
 
-    /* Why the packet is dropped, if it is.  'fatal': whatever was output. */
-    bool fatal;
-    bool drop_specific;
-    bool resubmitting;          /* The lookup that a resubmit has started. */
-    bool frag_drop;             /* FRAG_LOOKUP refused a fragment. */
-    bool gone;                  /* A commit found the packet malformed. */
-    bool in_action_set;         /* As OVS's xlate knows it, for reasons of
+    /* If any of these is set, the packet is none of the many that are output
+     * once, as they came, and nothing else. */
+    union {
+        struct {
+            /* Why the packet is dropped, if it is.  'fatal': whatever was
+             * output. */
+            bool fatal;
+            bool drop_specific;
+            bool resubmitting;  /* The lookup that a resubmit has started. */
+            bool frag_drop;     /* FRAG_LOOKUP refused a fragment. */
+            bool gone;          /* A commit found the packet malformed. */
+            bool in_action_set; /* As OVS's xlate knows it, for reasons of
                                  * packet-ins. */
-    bool rare;
-    bool bare;                  /* Of bufs[0], what struct dp_packet has behind
-                                 * the mbuf is not set yet. */
-    uint8_t drop_table;
+            bool dressed;       /* What of bufs[0] struct dp_packet has behind
+                                 * the mbuf is set. */
+            bool rare;
+        };
+        uint64_t odd;
+    };
+    union {
+        struct {
+            uint32_t n_outs;
+            uint16_t n_frames;
+            uint16_t n_saves;
+        };
+        uint64_t pending;
+    };
+    uint64_t rule;              /* DP_HIT() of the last rule that the packet
+                                 * met, 0: none since 'drop' was noted. */
+    struct dp_port *out;        /* The packet has ended: it goes there. */
+    struct dp_buf *bufs;
+    struct dp_buf first_buf;    /* Where 'bufs' lies until it grows. */
+
     enum dp_drop_reason drop;
-    uint32_t saved_in_port;     /* The key's, while 'resubmitting'. */
+    uint8_t drop_table;
+    uint32_t n_bufs;
     uint64_t drop_cookie;
+    uint32_t saved_in_port;     /* The key's, while 'resubmitting'. */
+    uint32_t buf;               /* The context's packet. */
 
     /* Of the rule whose group runs a bucket: a bucket's block has none. */
     uint64_t bucket_cookie;
 
-    uint32_t buf;               /* The context's packet. */
-    uint32_t n_frames;
-
-    struct dp_buf *bufs;
     struct dp_out *outs;
-    uint32_t n_bufs, n_outs, n_upcalls, n_saves;
-    struct dp_buf first_buf;    /* Where 'bufs' and 'outs' lie ... */
-    struct dp_out first_out;    /* ... until they grow. */
-
+    struct dp_out first_out;    /* Where 'outs' lies until it grows. */
+    uint32_t n_upcalls;
     size_t allocated_bufs, allocated_outs, allocated_upcalls;
     struct dp_upcall_node **upcalls;
+    struct dp_bulk *bulk;       /* Owned. */
 
     /* RARE. */
 
@@ -165,19 +193,17 @@ struct dp_cold {
     bool parsed;                /* By dp_ctx_parse(), for dp_ingress(). */
     uint32_t tag;               /* dp_ctx_tag(). */
     struct ofpbuf stack;
-
-    /* What write_actions gathers, and what is being executed of it: tables
-     * that the execution resubmits to write to a new set. */
-    struct dp_aset aset, running;
-    struct dp_frame frames[DP_MAX_FRAMES];
     struct dp_save **saves;     /* DP_MAX_FRAMES, each made when needed; null
                                  * before the first. */
 };
 
+/* What is the same in all contexts: of the first 'n' at least. */
+void dp_run_stamp(struct dp_worker *, struct dp_bridge *, unsigned n);
+
 /* Runs 'n' (at most NETDEV_MAX_BURST) 'packets' (owned) of port number
  * 'in_port' to their end, with the slots and version that the worker has
- * latched. */
-void dp_run_burst(struct dp_worker *, struct dp_bridge *,
+ * latched; returns their bytes. */
+uint64_t dp_run_burst(struct dp_worker *, struct dp_bridge *,
                   struct dp_packet **packets, unsigned n, uint32_t in_port);
 
 /* ingress.c: shows the packet to dp_set_ingress()'s function; true if it ends
@@ -195,6 +221,7 @@ dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
     struct dp_cold *cold = ctx->cold;
 
     if (OVS_LIKELY(!cold->drop_specific)) {
+        cold->rule = 0;
         cold->drop = reason;
         cold->drop_table = table_id;
         cold->drop_cookie = cookie;
@@ -209,7 +236,7 @@ void dp_ctx_dress__(struct dp_ctx *);
 static inline void
 dp_ctx_dress(struct dp_ctx *ctx)
 {
-    if (ctx->cold->bare) {
+    if (!ctx->cold->dressed) {
         dp_ctx_dress__(ctx);
     }
 }
@@ -246,19 +273,13 @@ dp_resubmit_done(struct dp_ctx *ctx)
 }
 
 /* One more lookup; false if there are too many. */
+bool dp_count_odd_lookup(struct dp_ctx *);
 static inline bool
 dp_count_lookup(struct dp_ctx *ctx)
 {
-    /* goto_table, too, stops at the depth where a resubmit would. */
-    if (OVS_UNLIKELY(ctx->depth >= DP_MAX_DEPTH)
-        && !ctx->cold->resubmitting) {
-        dp_ctx_fatal(ctx, DP_DROP_RESUBMIT_DEPTH);
-        return false;
-    }
-    /* The first lookup is no resubmit. */
-    if (OVS_UNLIKELY(ctx->resubmits > DP_MAX_RESUBMITS)) {
-        dp_ctx_fatal(ctx, DP_DROP_RESUBMITS);
-        return false;
+    if (OVS_UNLIKELY(ctx->depth >= DP_MAX_DEPTH
+                     || ctx->resubmits > DP_MAX_RESUBMITS)) {
+        return dp_count_odd_lookup(ctx);
     }
     ctx->resubmits++;
     return true;
@@ -276,6 +297,9 @@ void dp_aset_copy(struct dp_aset *dst, const struct dp_aset *src);
 
 /* output.c */
 void dp_output(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
+/* The same to any port but the reserved ones, as the last thing that an action
+ * list does: also what END does. */
+uint32_t dp_output_last(struct dp_ctx *, uint32_t ofp_port);
 void dp_output_all(struct dp_ctx *, bool flood);
 /* The key of a packet that is not parsed yet. */
 void dp_run_init_key(struct dp_ctx *);

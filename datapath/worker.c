@@ -10,6 +10,7 @@
 #include <time.h>
 #include "datapath/bridge.h"
 #include "datapath/private.h"
+#include "dpdk.h"
 #include "openvswitch/poll-loop.h"
 #include "ovs-numa.h"
 #include "ovs-rcu.h"
@@ -34,33 +35,36 @@ void
 dp_worker_flush_txq(struct dp_worker *worker, struct dp_txq *txq)
 {
     struct dp_port *port = txq->port;
-    struct dp_packet *packet;
     size_t n = dp_packet_batch_size(&txq->batch);
-    uint64_t bytes = 0;
+    uint64_t bytes = txq->bytes;
     unsigned lost;
 
-    DP_PACKET_BATCH_FOR_EACH (i, packet, &txq->batch) {
-        bytes += dp_packet_size(packet);
-    }
     if (OVS_LIKELY(atomic_load_explicit(&port->started,
                                         memory_order_acquire))) {
-        lost = port->ops->tx(port, worker->id, &txq->batch);
+        lost = (OVS_LIKELY(port->ops->tx_bare && !txq->mixed
+                           && txq->biggest <= port->max_bare)
+                ? port->ops->tx_bare : port->ops->tx)(port, worker->id,
+                                                      &txq->batch);
     } else {
         dp_packet_delete_batch(&txq->batch, true);
         lost = n;
     }
     dp_packet_batch_init(&txq->batch);
+    txq->bytes = 0;
+    txq->biggest = 0;
+    txq->mixed = false;
 
     DP_WORKER_ADD(worker, bufs_out, n);
     DP_WORKER_ADD(worker, stats.sent, n - lost);
     DP_WORKER_ADD(worker, stats.batches, 1);
-    DP_PORT_ADD(port, worker->id, tx_packets, n - lost);
-    DP_PORT_ADD(port, worker->id, tx_bytes, n ? bytes / n * (n - lost) : 0);
-    if (lost) {
+    if (OVS_UNLIKELY(lost)) {
+        bytes = bytes / n * (n - lost);
         DP_PORT_ADD(port, worker->id, tx_dropped, lost);
         dp_drops_add(&port->bridge->stats[worker->id]->drops,
                      DP_DROP_TX_FULL, 0, 0, lost);
     }
+    DP_PORT_ADD(port, worker->id, tx_packets, n - lost);
+    DP_PORT_ADD(port, worker->id, tx_bytes, bytes);
 }
 
 static void
@@ -89,11 +93,10 @@ dp_worker_flush(struct dp_worker *worker)
 /* Threads ask for the time every NOW_CYCLES, the main thread always: tests
  * and bvs-replay set it there. */
 static void
-update_time(struct dp_worker *worker)
+update_time(struct dp_worker *worker, uint64_t tsc)
 {
-    uint64_t tsc = rte_rdtsc();
-
-    if (tsc - worker->now_tsc >= NOW_CYCLES || worker->id == DP_WORKER_MAIN) {
+    if (OVS_UNLIKELY(tsc - worker->now_tsc >= NOW_CYCLES
+                     || worker->id == DP_WORKER_MAIN)) {
         worker->now_tsc = tsc;
         worker->now_us = time_usec();
         worker->now_ms = worker->now_us / 1000;
@@ -105,12 +108,20 @@ update_time(struct dp_worker *worker)
 static void
 latch(struct dp_worker *worker, struct dp_bridge *bridge)
 {
-    worker->version = atomic_load_explicit(&bridge->version,
-                                           memory_order_acquire);
-    worker->slots = atomic_load_explicit(&bridge->slots,
-                                         memory_order_acquire);
+    uint64_t version = atomic_load_explicit(&bridge->version,
+                                            memory_order_acquire);
+    struct vm_slots *slots = atomic_load_explicit(&bridge->slots,
+                                                  memory_order_acquire);
+
+    if (OVS_UNLIKELY(version != worker->version || slots != worker->slots
+                     || bridge->serial != worker->bridge_serial)) {
+        worker->version = version;
+        worker->slots = slots;
+        worker->bridge_serial = bridge->serial;
+        worker->stats_of_bridge = bridge->stats[worker->id];
+        worker->n_stamped = 0;
+    }
     worker->relatch = false;
-    update_time(worker);
 }
 
 /* Whether the port's configuration keeps 'packet' out. */
@@ -124,13 +135,14 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
                     ? DP_PORT_NO_RECV_STP : DP_PORT_NO_RECV);
 }
 
-/* Drops what the port's configuration keeps out. */
-static void
+/* Drops what the port's configuration keeps out; returns its bytes. */
+static uint64_t
 refuse(struct dp_worker *worker, struct dp_bridge *bridge,
        struct dp_packet_batch *batch, uint32_t flags)
 {
     size_t n = dp_packet_batch_size(batch), i;
     struct dp_packet *packet;
+    uint64_t bytes = 0;
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
         if (no_recv(packet, flags)) {
@@ -139,62 +151,72 @@ refuse(struct dp_worker *worker, struct dp_bridge *bridge,
             DP_WORKER_ADD(worker, bufs_out, 1);
             dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
                          0, 0, 1);
+            bytes += dp_packet_size(packet);
             dp_packet_delete(packet);
         } else {
             batch->packets[batch->count++] = packet;
         }
     }
+    return bytes;
 }
 
-static void
+/* Returns the bytes of 'batch'. */
+static uint64_t
 run(struct dp_worker *worker, struct dp_bridge *bridge,
     struct dp_packet_batch *batch, uint32_t in_port)
 {
     struct dp_packet *packet;
+    uint64_t bytes = 0;
 
     if (OVS_LIKELY(!atomic_load_explicit(&bridge->in_turn,
                                          memory_order_relaxed))) {
-        dp_run_burst(worker, bridge, batch->packets,
-                     dp_packet_batch_size(batch), in_port);
-        return;
+        return dp_run_burst(worker, bridge, batch->packets,
+                            dp_packet_batch_size(batch), in_port);
     }
     DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
         if (worker->relatch) {
             latch(worker, bridge);
         }
-        dp_run_burst(worker, bridge, &packet, 1, in_port);
+        bytes += dp_run_burst(worker, bridge, &packet, 1, in_port);
     }
+    return bytes;
+}
+
+static void
+receive(struct dp_worker *worker, struct dp_port *port,
+        struct dp_packet_batch *batch, uint64_t tsc)
+{
+    struct dp_bridge *bridge = port->bridge;
+    unsigned n = dp_packet_batch_size(batch);
+    uint64_t bytes = 0;
+    uint32_t flags;
+
+    latch(worker, bridge);
+    update_time(worker, tsc);
+    worker->rx_bare = port->ops->rx_bare;
+    flags = dp_port_flags(port);
+    DP_WORKER_ADD(worker, bufs_in, n);
+    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
+        bytes = refuse(worker, bridge, batch, flags);
+    }
+    bytes += run(worker, bridge, batch, port->ofp_port);
+    DP_PORT_ADD(port, worker->id, rx_packets, n);
+    DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
 }
 
 void
 dp_worker_receive(struct dp_worker *worker, struct dp_port *port,
                   struct dp_packet_batch *batch)
 {
-    struct dp_bridge *bridge = port->bridge;
-    unsigned n = dp_packet_batch_size(batch);
-    struct dp_packet *packet;
-    uint64_t bytes = 0;
-    uint32_t flags;
-
-    latch(worker, bridge);
-    flags = dp_port_flags(port);
-    DP_WORKER_ADD(worker, bufs_in, n);
-    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
-        bytes += dp_packet_size(packet);
-    }
-    if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
-        refuse(worker, bridge, batch, flags);
-    }
-    run(worker, bridge, batch, port->ofp_port);
-    DP_PORT_ADD(port, worker->id, rx_packets, n);
-    DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
+    receive(worker, port, batch, rte_rdtsc());
 }
 
+/* '*tsc' is the time stamp counter, now and when it returns. */
 static unsigned
-poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
+poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq, uint64_t *tsc)
 {
     struct dp_port *port = rxq->port;
-    uint64_t start = rte_rdtsc(), received, ran, sent;
+    uint64_t start = *tsc, received, ran;
     struct dp_packet_batch batch;
     unsigned n, lost;
 
@@ -208,18 +230,19 @@ poll_rxq(struct dp_worker *worker, struct dp_rxq *rxq)
     DP_WORKER_ADD(worker, stats.bursts[n], 1);
     if (!n) {
         DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_POLL], received - start);
+        *tsc = received;
         return 0;
     }
 
-    dp_worker_receive(worker, port, &batch);
+    receive(worker, port, &batch, received);
     ran = rte_rdtsc();
     dp_worker_flush(worker);
     dp_upcalls_flush(worker);
-    sent = rte_rdtsc();
+    *tsc = rte_rdtsc();
     DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_RX], received - start);
     DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_RUN], ran - received);
-    DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_TX], sent - ran);
-    DP_WORKER_ADD(rxq, cycles, sent - start);
+    DP_WORKER_ADD(worker, stats.cycles[DP_STAGE_TX], *tsc - ran);
+    DP_WORKER_ADD(rxq, cycles, *tsc - start);
     return n;
 }
 
@@ -227,6 +250,7 @@ unsigned
 dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
 {
     struct dp_rxq_list *list;
+    uint64_t tsc = rte_rdtsc();
     unsigned total = 0;
 
     list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
@@ -238,7 +262,7 @@ dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
             rxq->pausing--;
             continue;
         }
-        n = poll_rxq(worker, rxq);
+        n = poll_rxq(worker, rxq, &tsc);
         total += n;
         if (rxq->port->ops->rx_wait) {
             rxq->pause = n ? 0 : MIN(2 * rxq->pause + 1, MAX_PAUSE);
@@ -246,6 +270,7 @@ dp_worker_poll(struct dp_worker *worker, void (*after_burst)(struct dp *))
         }
         if (n && after_burst) {
             after_burst(worker->dp);
+            tsc = rte_rdtsc();
 
             /* What was handled may have changed the queues. */
             list = atomic_load_explicit(&worker->rxqs, memory_order_acquire);
@@ -260,6 +285,8 @@ dp_worker_inject(struct dp_worker *worker, struct dp_bridge *bridge,
                  struct dp_packet *packet, uint32_t ofp_port)
 {
     latch(worker, bridge);
+    update_time(worker, rte_rdtsc());
+    worker->rx_bare = false;
     DP_WORKER_ADD(worker, bufs_in, 1);
     dp_run_burst(worker, bridge, &packet, 1, ofp_port);
     dp_worker_flush(worker);
@@ -284,18 +311,23 @@ dp_worker_wait(struct dp_worker *worker)
 
 /* The thread. */
 
-/* Tells the main thread that this worker is past what it unpublished. */
+/* Tells the main thread that this worker is past what it unpublished.  DPDK
+ * keeps buffers near a thread that it knows; it may have been started since
+ * the last time, for the queue that the epoch announces. */
 static void
 see_epoch(struct dp_worker *worker, uint64_t epoch)
 {
     struct dp *dp = worker->dp;
 
-    if (epoch != atomic_load_explicit(&worker->epoch_seen,
-                                      memory_order_relaxed)) {
+    if (OVS_UNLIKELY(epoch != atomic_load_explicit(&worker->epoch_seen,
+                                                   memory_order_relaxed))) {
         pthread_mutex_lock(&dp->epoch_mutex);
         atomic_store(&worker->epoch_seen, epoch);
         pthread_cond_broadcast(&dp->epoch_cond);
         pthread_mutex_unlock(&dp->epoch_mutex);
+        if (!worker->in_dpdk && dpdk_available()) {
+            worker->in_dpdk = dpdk_attach_thread(0);
+        }
     }
 }
 
@@ -368,6 +400,10 @@ worker_main(void *worker_)
             rest(worker, wake_seq, &nap_ns);
         }
     }
+    if (worker->in_dpdk) {
+        dpdk_detach_thread();
+        worker->in_dpdk = false;
+    }
     return NULL;
 }
 
@@ -387,11 +423,14 @@ map_memory(size_t size)
 }
 
 static void
-cold_init(struct dp_cold *cold)
+cold_init(struct dp_cold *cold, void *bulk)
 {
+    cold->bulk = bulk;
     cold->bufs = &cold->first_buf;
     cold->outs = &cold->first_out;
     cold->allocated_bufs = cold->allocated_outs = 1;
+    cold->n_bufs = 1;
+    cold->drop = DP_DROP_ACTION;
     ofpbuf_init(&cold->stack, 0);
 }
 
@@ -423,8 +462,10 @@ dp_worker_create(struct dp *dp, unsigned id)
     worker->wake = seq_create();
     worker->ctxs = map_memory(NETDEV_MAX_BURST * DP_CTX_STRIDE);
     worker->colds = map_memory(NETDEV_MAX_BURST * DP_COLD_STRIDE);
+    worker->bulks = map_memory(NETDEV_MAX_BURST * DP_BULK_STRIDE);
     for (int i = 0; i < NETDEV_MAX_BURST; i++) {
-        cold_init(dp_worker_cold(worker, i));
+        cold_init(dp_worker_cold(worker, i),
+                  worker->bulks + i * DP_BULK_STRIDE);
         dp_worker_ctx(worker, i)->wide = DP_WIDE_ANY;
     }
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));
@@ -472,6 +513,7 @@ dp_worker_destroy(struct dp_worker *worker)
     }
     munmap(worker->ctxs, NETDEV_MAX_BURST * DP_CTX_STRIDE);
     munmap(worker->colds, NETDEV_MAX_BURST * DP_COLD_STRIDE);
+    munmap(worker->bulks, NETDEV_MAX_BURST * DP_BULK_STRIDE);
     seq_destroy(worker->wake);
     free_cacheline(worker);
 }

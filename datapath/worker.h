@@ -78,6 +78,8 @@ struct dp_worker {
     struct dp_rxq_list *_Atomic rxqs;
 
     long long int now_ms;       /* Of this burst. */
+    bool in_dpdk;               /* DPDK knows its thread; the thread's. */
+    bool rx_bare;               /* Its packets are DPDK's, as received. */
     bool relatch;               /* Latch again before the next packet. */
     bool busy;                  /* There were packets in the last round. */
     uint64_t now_us;
@@ -102,22 +104,27 @@ struct dp_worker {
     struct dp_ring rings[DP_N_UPCALLS];
     uint32_t upcalls_pending[DP_N_UPCALLS];     /* Built, not yet pushed. */
 
-    /* Latched for the burst. */
+    /* Latched for the burst, and how many contexts know it. */
     uint64_t version;
     struct vm_slots *slots;
+    uint64_t bridge_serial;
+    struct dp_bridge_stats *stats_of_bridge;    /* This worker's. */
+    unsigned n_stamped;
 
     /* For each packet of a burst: dp_worker_ctx(), dp_worker_cold(). */
     uint8_t *ctxs, *colds;
+    uint8_t *bulks;             /* What 'colds' point to. */
 };
 
-/* Bytes from one to the next: whole cache lines, and not so many that all
- * first lines fall into the same set of the L1 cache.  Most of a cold part is
+/* Bytes from one to the next: whole cache lines, and an odd number of them, so
+ * that first lines fall into all sets of the L1 cache.  Most of a bulk is
  * never touched. */
+#define DP_STRIDE(TYPE) ((ROUND_UP(sizeof(TYPE), 64)) | 64)
 enum {
-    DP_CTX_STRIDE = ROUND_UP(sizeof(struct dp_ctx), 64),
-    DP_COLD_STRIDE = ROUND_UP(sizeof(struct dp_cold), 4096) + 5 * 64
+    DP_CTX_STRIDE = DP_STRIDE(struct dp_ctx),
+    DP_COLD_STRIDE = DP_STRIDE(struct dp_cold),
+    DP_BULK_STRIDE = ROUND_UP(sizeof(struct dp_bulk), 4096) + 5 * 64
 };
-_Static_assert(DP_CTX_STRIDE % 4096, "contexts do not collide");
 
 static inline struct dp_ctx *
 dp_worker_ctx(const struct dp_worker *worker, unsigned i)
@@ -164,12 +171,12 @@ void dp_worker_inject(struct dp_worker *, struct dp_bridge *,
 void dp_worker_flush_txq(struct dp_worker *, struct dp_txq *);
 void dp_worker_flush(struct dp_worker *);
 
-/* Puts 'packet' (owned) on 'port's queue of this worker. */
+/* Puts 'packet' (owned) on 'txq' of this worker. */
 static inline void
-dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
+dp_worker_enqueue(struct dp_worker *worker, struct dp_txq *txq,
                   struct dp_packet *packet)
 {
-    struct dp_txq *txq = &port->txqs[worker->id];
+    uint32_t size = dp_packet_size(packet);
 
     if (OVS_UNLIKELY(dp_packet_batch_is_full(&txq->batch))) {
         dp_worker_flush_txq(worker, txq);
@@ -179,7 +186,20 @@ dp_worker_enqueue(struct dp_worker *worker, struct dp_port *port,
         txq->next = worker->dirty;
         worker->dirty = txq;
     }
+    txq->bytes += size;
+    txq->biggest = MAX(txq->biggest, size);
     txq->batch.packets[txq->batch.count++] = packet;
+}
+
+/* The same, on 'port's queue of this worker. */
+static inline void
+dp_worker_send(struct dp_worker *worker, struct dp_port *port,
+               struct dp_packet *packet)
+{
+    struct dp_txq *txq = &port->txqs[worker->id];
+
+    dp_worker_enqueue(worker, txq, packet);
+    txq->mixed |= packet->source != DPBUF_DPDK;
 }
 
 /* Runs the packets of 'batch' (owned, not empty), which 'port' has received;

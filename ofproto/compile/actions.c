@@ -258,6 +258,19 @@ of_gen_end(struct of_gen *g)
     of_emit_goto(&g->e, DP_SLOT_END);
 }
 
+void
+of_gen_next(struct of_gen *g)
+{
+    vm_label_t finished = vm_label(&g->e);
+
+    vm_emit_jcci(&g->e, VM_JEQ, VM_R0, 0, finished);
+    vm_emit_mov(&g->e, VM_R2, VM_R0);
+    of_emit_goto_r2(&g->e);
+    vm_bind(&g->e, finished);
+    vm_emit_exit(&g->e);
+    g->ended = true;
+}
+
 int
 of_gen_param(struct of_gen *g, size_t size)
 {

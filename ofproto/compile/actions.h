@@ -105,6 +105,8 @@ uint32_t of_gen_set_program(struct of_gen *, const struct ofpact *const *,
 void of_gen_call(struct of_gen *, uint32_t helper);
 /* Goes to the program END: the list is through. */
 void of_gen_end(struct of_gen *);
+/* r0 is the next slot, or 0 when the packet is finished. */
+void of_gen_next(struct of_gen *);
 
 /* Tail call of a constant slot, and of the slot in r2; they do not return. */
 void of_emit_goto(struct vm_emit *, uint32_t slot);

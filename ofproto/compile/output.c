@@ -156,8 +156,13 @@ output_emit(struct of_gen *g, const struct ofpact *a)
     switch (kind) {
     case PORT_PHYSICAL:
         vm_emit_ld(e, 2, VM_R2, VM_R7, param);
-        vm_emit_movi(e, VM_R3, 0);
-        of_gen_call(g, DP_HELPER_OUTPUT);
+        if (g->last && !g->in_set) {
+            of_gen_call(g, DP_HELPER_OUTPUT_LAST);
+            of_gen_next(g);
+        } else {
+            vm_emit_movi(e, VM_R3, 0);
+            of_gen_call(g, DP_HELPER_OUTPUT);
+        }
         break;
     case PORT_TABLE:
         of_emit_resubmit(g, NULL);
