@@ -190,6 +190,7 @@ dp_ctx_reparse(struct dp_ctx *ctx)
     /* Where OVS begins anew an error does not reach back. */
     cold->kept_outs = cold->n_outs;
     cold->kept_upcalls = cold->n_upcalls;
+    dp_run_count(cold->worker, ctx);
     ctx->packet_size = dp_packet_size(ctx->packet);
     ctx->n_vlans = flow_count_vlan_headers(&flow);
     dp_ctx_refresh(ctx);

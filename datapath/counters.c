@@ -11,6 +11,7 @@
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
+#include "vm/map.h"
 
 /* Numbers: handed out from a stack of returned ones, else the next new. */
 struct ids {
@@ -50,31 +51,29 @@ n_workers(const struct tables *t)
     return atomic_load_explicit(&t->n_workers, memory_order_acquire);
 }
 
-/* Memory that costs nothing until it is written. */
 static void *
-map_zeroed(size_t size)
+chunk_alloc(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *chunk = vm_big_alloc(size);
 
-    if (p == MAP_FAILED) {
+    if (!chunk) {
         out_of_memory();
     }
-    return p;
+    return chunk;
 }
 
 static void
-free_cells(struct dp_cell_chunk *chunk)
+chunk_free(void *chunk, size_t size)
 {
     if (chunk) {
-        munmap(chunk, sizeof *chunk);
+        vm_big_free(chunk, size);
     }
 }
 
 static void
 add_cells(struct tables *t, unsigned worker, uint32_t hi)
 {
-    struct dp_cell_chunk *chunk = map_zeroed(sizeof *chunk);
+    struct dp_cell_chunk *chunk = chunk_alloc(sizeof *chunk);
 
     atomic_store_explicit(&t->pub.cells[worker][hi], chunk,
                           memory_order_release);
@@ -107,11 +106,14 @@ dp_tables_destroy(struct dp_tables *tables)
     }
     t = tables_cast(tables);
     for (size_t i = 0; i < DP_N_CHUNKS; i++) {
-        free(atomic_load_explicit(&t->pub.flows[i], memory_order_relaxed));
+        chunk_free(atomic_load_explicit(&t->pub.flows[i],
+                                        memory_order_relaxed),
+                   sizeof(struct dp_flow_chunk));
         free(t->refs[i]);
         for (unsigned w = 0; w < n_workers(t); w++) {
-            free_cells(atomic_load_explicit(&t->pub.cells[w][i],
-                                            memory_order_relaxed));
+            chunk_free(atomic_load_explicit(&t->pub.cells[w][i],
+                                            memory_order_relaxed),
+                       sizeof(struct dp_cell_chunk));
         }
     }
     free(t->flow_ids.free);
@@ -148,6 +150,7 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     struct tables *t = tables_cast(dp->tables);
     struct dp_flow_chunk *chunk;
     struct dp_flow *flow;
+    uint64_t *params;
     uint32_t id;
 
     ovs_mutex_lock(&t->mutex);
@@ -159,27 +162,28 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     chunk = atomic_load_explicit(&t->pub.flows[id >> DP_CHUNK_BITS],
                                  memory_order_relaxed);
     if (!chunk) {
-        chunk = xzalloc(sizeof *chunk);
+        chunk = chunk_alloc(sizeof *chunk);
         atomic_store_explicit(&t->pub.flows[id >> DP_CHUNK_BITS], chunk,
                               memory_order_release);
     }
     ovs_mutex_unlock(&t->mutex);
 
-    flow = xmalloc(sizeof *flow + attr->params_size);
+    flow = &chunk->flows[id & (DP_CHUNK - 1)];
+    params = (attr->params_size <= sizeof flow->own ? flow->own
+              : xmalloc(attr->params_size));
+    if (attr->params_size) {
+        memcpy(params, attr->params, attr->params_size);
+    }
     flow->owner = attr->owner;
     flow->cookie = attr->cookie;
     flow->counters = attr->counters;
     flow->params_size = attr->params_size;
     flow->table_id = attr->table_id;
     flow->is_bucket = attr->is_bucket;
-    if (attr->params_size) {
-        memcpy(flow->params, attr->params, attr->params_size);
-    }
     if (attr->counters != DP_COUNTERS_NONE) {
         dp_counters_ref(dp, attr->counters);
     }
-    atomic_store_explicit(&chunk->flows[id & (DP_CHUNK - 1)], flow,
-                          memory_order_release);
+    atomic_store_explicit(&flow->params, params, memory_order_release);
     return id;
 }
 
@@ -187,11 +191,11 @@ void
 dp_flow_write(struct dp *dp, uint32_t id, const void *params,
               size_t params_size)
 {
-    struct dp_flow *flow = CONST_CAST(struct dp_flow *,
-                                      dp_flow_get(dp->tables, id));
+    const struct dp_flow *flow = dp_flow_get(dp->tables, id);
 
     ovs_assert(flow->params_size == params_size);
-    memcpy(flow->params, params, params_size);
+    memcpy(CONST_CAST(uint64_t *, dp_flow_params(flow)), params,
+           params_size);
 }
 
 bool
@@ -211,7 +215,7 @@ dp_flow_copy(struct dp *dp, uint32_t id, const struct dp_flow_attr *attr)
     const struct dp_flow *flow = dp_flow_get(dp->tables, id);
     struct dp_flow_attr with_params = *attr;
 
-    with_params.params = flow->params;
+    with_params.params = dp_flow_params(flow);
     with_params.params_size = flow->params_size;
     return dp_flow_alloc(dp, &with_params);
 }
@@ -226,19 +230,20 @@ static void
 flow_free_cb(struct flow_free *ff)
 {
     struct tables *t = tables_cast(ff->dp->tables);
-    struct dp_flow_chunk *chunk;
-    struct dp_flow *flow;
+    struct dp_flow *flow = CONST_CAST(struct dp_flow *,
+                                      dp_flow_at(&t->pub, ff->id));
+    const uint64_t *params = dp_flow_params(flow);
 
-    chunk = atomic_load_explicit(&t->pub.flows[ff->id >> DP_CHUNK_BITS],
-                                 memory_order_relaxed);
-    flow = atomic_exchange(&chunk->flows[ff->id & (DP_CHUNK - 1)], NULL);
+    atomic_store_explicit(&flow->params, NULL, memory_order_relaxed);
+    if (params != flow->own) {
+        free(CONST_CAST(uint64_t *, params));
+    }
     if (flow->counters != DP_COUNTERS_NONE) {
         dp_counters_unref(ff->dp, flow->counters);
     }
     ovs_mutex_lock(&t->mutex);
     id_put(&t->flow_ids, ff->id);
     ovs_mutex_unlock(&t->mutex);
-    free(flow);
     free(ff);
 }
 

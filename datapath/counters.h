@@ -4,8 +4,8 @@
  *
  * Both are tables indexed by small numbers that programs carry around.  They
  * grow by chunks that are never moved or freed before the datapath is, so a
- * reader needs no lock: a flow's block is reached by two loads, a counter
- * likewise.  Counters have one cell a worker, written by that worker alone
+ * reader needs no lock.  A flow is one cache line, with its parameters if
+ * they are few; of a counter a worker's cell is half of one.  Counters have one cell a worker, written by that worker alone
  * with plain stores.
  *
  * Ownership: a flow refs its counters and is freed after quiescence; counters
@@ -23,32 +23,36 @@
 #include "datapath/dp.h"
 
 enum {
-    DP_CHUNK_BITS = 12,
+    DP_CHUNK_BITS = 16,                 /* Chunks are huge pages. */
     DP_CHUNK = 1 << DP_CHUNK_BITS,      /* Entries a chunk. */
-    DP_N_CHUNKS = 4096,                 /* So 16 Mi entries at most. */
-    DP_MAX_WORKERS = 64
+    DP_N_CHUNKS = 256,                  /* So 16 Mi entries at most. */
+    DP_MAX_WORKERS = 64,
+    DP_FLOW_OWN_PARAMS = 3
 };
 
-/* A flow's immutable block. */
+/* A flow: immutable while a worker can see it. */
 struct dp_flow {
-    void *owner;
-    uint64_t cookie;
-    uint32_t counters;
+    const uint64_t *_Atomic params;     /* Null: no flow has this number. */
     uint32_t params_size;
+    uint32_t counters;
     uint8_t table_id;
     bool is_bucket;
-    uint64_t params[];
+    void *owner;
+    uint64_t cookie;
+    uint64_t own[DP_FLOW_OWN_PARAMS];   /* Where 'params' are if they fit. */
 };
+_Static_assert(sizeof(struct dp_flow) == 64, "a cache line");
 
 /* One worker's share of a flow's counters. */
 struct dp_cell {
     _Atomic uint64_t packets;
     _Atomic uint64_t bytes;
     _Atomic uint64_t used;      /* time_msec() of the last packet, or 0. */
+    uint64_t pad;
 };
 
 struct dp_flow_chunk {
-    struct dp_flow *_Atomic flows[DP_CHUNK];
+    struct dp_flow flows[DP_CHUNK];
 };
 
 struct dp_cell_chunk {
@@ -70,9 +74,9 @@ void dp_tables_add_worker(struct dp_tables *);
 /* No flow may be left, nor a free be pending. */
 void dp_tables_destroy(struct dp_tables *);
 
-/* Null for a number that names no flow. */
+/* Null for a number that is out of all bounds. */
 static inline const struct dp_flow *
-dp_flow_get(const struct dp_tables *tables, uint32_t flow)
+dp_flow_at(const struct dp_tables *tables, uint32_t flow)
 {
     struct dp_flow_chunk *chunk;
 
@@ -81,8 +85,22 @@ dp_flow_get(const struct dp_tables *tables, uint32_t flow)
     }
     chunk = atomic_load_explicit(&tables->flows[flow >> DP_CHUNK_BITS],
                                  memory_order_acquire);
-    return chunk ? atomic_load_explicit(&chunk->flows[flow & (DP_CHUNK - 1)],
-                                        memory_order_acquire) : NULL;
+    return chunk ? &chunk->flows[flow & (DP_CHUNK - 1)] : NULL;
+}
+
+static inline const uint64_t *
+dp_flow_params(const struct dp_flow *flow)
+{
+    return atomic_load_explicit(&flow->params, memory_order_acquire);
+}
+
+/* Null for a number that names no flow. */
+static inline const struct dp_flow *
+dp_flow_get(const struct dp_tables *tables, uint32_t number)
+{
+    const struct dp_flow *flow = dp_flow_at(tables, number);
+
+    return flow && dp_flow_params(flow) ? flow : NULL;
 }
 
 /* Worker 'worker's cell of 'counters', which must be allocated. */
@@ -96,17 +114,6 @@ dp_cell_get(const struct dp_tables *tables, unsigned worker,
         &tables->cells[worker][counters >> DP_CHUNK_BITS],
         memory_order_acquire);
     return &chunk->cells[counters & (DP_CHUNK - 1)];
-}
-
-/* A hint that dp_cell_get() follows. */
-static inline void
-dp_cell_prefetch(const struct dp_tables *tables, unsigned worker,
-                 uint32_t counters)
-{
-    const struct dp_cell *cell = dp_cell_get(tables, worker, counters);
-
-    __builtin_prefetch(cell, 1);
-    __builtin_prefetch((const uint8_t *) cell + sizeof *cell - 1, 1);
 }
 
 /* Only the cell's worker calls it: no read-modify-write is needed. */

@@ -35,59 +35,59 @@ HELPER(parse)
     return 0;
 }
 
-/* Parameters of the current flow, 'size' bytes; null if it has fewer. */
-static uint64_t
-params(struct dp_ctx *ctx, const struct dp_flow *flow, uint64_t size)
+/* Parameters of the current flow, 'size' bytes. */
+static inline uint64_t
+params(const struct dp_flow *flow, uint64_t size)
 {
-    if (!flow || size > flow->params_size) {
-        dp_ctx_fatal(ctx, DP_DROP_PROGRAM_ERROR);
-        return 0;
-    }
-    return (uintptr_t) flow->params;
+    const uint64_t *p = flow ? dp_flow_params(flow) : NULL;
+
+    return OVS_LIKELY(p && size <= flow->params_size) ? (uintptr_t) p : 0;
 }
 
+static uint64_t
+no_params(struct dp_ctx *ctx)
+{
+    dp_resubmit_done(ctx);
+    dp_ctx_fatal(ctx, DP_DROP_PROGRAM_ERROR);
+    return 0;
+}
+
+/* The flow of the last lookup, if any, is counted now, because there is one
+ * more, that of this lookup at the end of the burst (dp_run_burst()). */
 HELPER(hit)
 {
     struct dp_ctx *ctx = to_ctx(r1);
     struct dp_cold *cold = ctx->cold;
-    struct dp_worker *worker = cold->worker;
-    struct dp_tables *tables = worker->dp->tables;
     const struct dp_flow *flow;
+    uint64_t block;
 
-    flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
-    if (OVS_UNLIKELY(!flow)) {
-        dp_resubmit_done(ctx);
-        return params(ctx, NULL, r2);
+    flow = dp_flow_at(cold->worker->dp->tables, DP_HIT_FLOW(ctx->hit));
+    block = params(flow, r2);
+    if (OVS_UNLIKELY(!block)) {
+        return no_params(ctx);
+    }
+    if (OVS_UNLIKELY(cold->flow)) {
+        dp_run_count(cold->worker, ctx);
     }
     if (OVS_UNLIKELY(!dp_count_lookup(ctx))) {
         return 0;
     }
     dp_resubmit_done(ctx);
     ctx->table_id = flow->table_id;
-    dp_bridge_count(worker->stats_of_bridge, flow->table_id, true);
-    if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
-        dp_cell_add(dp_cell_get(tables, worker->id, flow->counters), 1,
-                    ctx->packet_size, worker->now_ms);
-    }
-    cold->rule = ctx->hit;
-    return params(ctx, flow, r2);
+    cold->flow = flow;
+    return block;
 }
 
 HELPER(warm)
 {
     struct dp_ctx *ctx = to_ctx(r1);
     struct dp_worker *worker = ctx->cold->worker;
-    struct dp_tables *tables = worker->dp->tables;
     const struct dp_flow *flow;
 
-    flow = dp_flow_get(tables, DP_HIT_FLOW(ctx->hit));
-    if (flow && r2) {
-        if (flow->counters != DP_COUNTERS_NONE) {
-            dp_cell_prefetch(tables, worker->id, flow->counters);
-        }
-    } else if (flow) {
+    flow = dp_flow_at(worker->dp->tables, DP_HIT_FLOW(ctx->hit));
+    if (flow) {
         __builtin_prefetch(flow);
-        __builtin_prefetch((const uint8_t *) flow + 63);
+        worker->far = true;
     }
     return 0;
 }
@@ -95,9 +95,11 @@ HELPER(warm)
 HELPER(params)
 {
     struct dp_ctx *ctx = to_ctx(r1);
+    uint64_t block;
 
-    return params(ctx, dp_flow_get(ctx->cold->bridge->dp->tables,
-                                   DP_HIT_FLOW(ctx->hit)), r2);
+    block = params(dp_flow_at(ctx->cold->worker->dp->tables,
+                              DP_HIT_FLOW(ctx->hit)), r2);
+    return OVS_LIKELY(block) ? block : no_params(ctx);
 }
 
 HELPER(miss)

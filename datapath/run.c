@@ -260,7 +260,6 @@ run_init(struct dp_ctx *ctx, struct dp_cold *cold, struct dp_packet *packet,
          uint32_t in_port)
 {
     cold->bufs[0].packet = packet;
-    cold->rule = 0;
     ctx->packet = packet;
     ctx->data = dp_packet_data(packet);
     ctx->packet_size = dp_packet_size(packet);
@@ -288,23 +287,87 @@ struct burst_sums {
     unsigned forwarded, dropped;
 };
 
-/* The reason that is counted for a packet without an output. */
+/* The reason that is counted for a packet without an output.  'flow': of the
+ * last rule that it met, or null. */
 static void
-count_drop(struct dp_cold *cold)
+count_drop(const struct dp_ctx *ctx, const struct dp_flow *flow)
 {
-    struct dp_worker *worker = cold->worker;
-    const struct dp_flow *flow = NULL;
+    const struct dp_cold *cold = ctx->cold;
+    struct dp_drops *drops = &cold->worker->stats_of_bridge->drops;
 
-    if (cold->rule) {
-        flow = dp_flow_get(worker->dp->tables, DP_HIT_FLOW(cold->rule));
-    }
-    if (flow && !cold->drop_specific) {
-        dp_drops_add(&worker->stats_of_bridge->drops, DP_DROP_ACTION,
-                     flow->table_id, flow->cookie, 1);
+    if (flow && !cold->drop_specific
+        && cold->drop_lookups != ctx->resubmits) {
+        dp_drops_add(drops, DP_DROP_ACTION, flow->table_id, flow->cookie, 1);
     } else {
-        dp_drops_add(&worker->stats_of_bridge->drops, cold->drop,
-                     cold->drop_table, cold->drop_cookie, 1);
+        dp_drops_add(drops, cold->drop, cold->drop_table, cold->drop_cookie,
+                     1);
     }
+}
+
+/* Counters.  Successive packets of one flow are counted together. */
+struct tally {
+    const struct dp_flow *flow; /* Null: none yet. */
+    unsigned n;
+    uint64_t bytes;
+};
+
+static void
+count(struct dp_worker *worker, const struct dp_flow *flow, unsigned n,
+      uint64_t bytes)
+{
+    _Atomic uint64_t *matches
+        = &worker->stats_of_bridge->matches[flow->table_id];
+
+    atomic_store_explicit(matches, atomic_load_explicit(
+                              matches, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+    if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
+        dp_cell_add(dp_cell_get(worker->dp->tables, worker->id,
+                                flow->counters), n, bytes, worker->now_ms);
+    }
+}
+
+void
+dp_run_count(struct dp_worker *worker, struct dp_ctx *ctx)
+{
+    const struct dp_flow *flow = ctx->cold->flow;
+
+    if (flow) {
+        ctx->cold->flow = NULL;
+        count(worker, flow, 1, ctx->packet_size);
+        dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
+    }
+}
+
+static inline void
+tally_add(struct tally *tally, struct dp_worker *worker,
+          const struct dp_flow *flow, uint32_t bytes)
+{
+    if (flow != tally->flow) {
+        if (tally->flow) {
+            count(worker, tally->flow, tally->n, tally->bytes);
+        }
+        tally->flow = flow;
+        tally->n = 0;
+        tally->bytes = 0;
+    }
+    tally->n++;
+    tally->bytes += bytes;
+}
+
+/* Brings counters near. */
+static void
+fetch_cells(struct dp_worker *worker, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const struct dp_flow *flow = dp_worker_cold(worker, i)->flow;
+
+        if (flow && flow->counters != DP_COUNTERS_NONE) {
+            __builtin_prefetch(dp_cell_get(worker->dp->tables, worker->id,
+                                           flow->counters), 1);
+        }
+    }
+    worker->far = false;
 }
 
 /* Makes 'cold' what the next packet needs. */
@@ -319,6 +382,7 @@ renew(struct dp_cold *cold)
     cold->drop = DP_DROP_ACTION;
     cold->drop_table = 0;
     cold->drop_cookie = 0;
+    cold->drop_lookups = 0;
     cold->bucket_cookie = 0;
 }
 
@@ -338,8 +402,10 @@ static void
 run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
 {
     struct dp_cold *cold = ctx->cold;
+    const struct dp_flow *flow = cold->flow;
     bool output;
 
+    dp_run_count(cold->worker, ctx);
     if (cold->fatal) {
         give_up(cold);
     }
@@ -365,7 +431,7 @@ run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
         sums->forwarded++;
     } else {
         sums->dropped++;
-        count_drop(cold);
+        count_drop(ctx, flow);
     }
     renew(cold);
 }
@@ -466,11 +532,18 @@ finish_burst(struct dp_worker *worker, unsigned n,
 {
     struct burst_sums sums = { .forwarded = 0 };
     struct way_out way = { .port = NULL };
+    struct tally tally = { .flow = NULL };
 
+    if (worker->far) {
+        fetch_cells(worker, n);
+    }
     for (unsigned i = 0; i < n; i++) {
         struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+        struct dp_cold *cold = dp_worker_cold(worker, i);
 
-        if (OVS_LIKELY(dp_worker_cold(worker, i)->out)) {
+        if (OVS_LIKELY(cold->out)) {
+            tally_add(&tally, worker, cold->flow, ctx->packet_size);
+            cold->flow = NULL;
             run_finish_plain(worker, ctx, &way);
             sums.forwarded++;
             continue;
@@ -483,6 +556,9 @@ finish_burst(struct dp_worker *worker, unsigned n,
             ctx->turn.result = 0;
         }
         run_finish(ctx, &sums);
+    }
+    if (tally.flow) {
+        count(worker, tally.flow, tally.n, tally.bytes);
     }
     DP_WORKER_ADD(worker, forwarded, sums.forwarded);
     DP_WORKER_ADD(worker, dropped, sums.dropped);

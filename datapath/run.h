@@ -125,7 +125,7 @@ struct dp_bulk {
 };
 
 /* Between packets all of it is as a packet that has just come needs it, but
- * for 'bufs[0].packet' and 'rule'; whoever ends a packet sees to that.  The
+ * for 'bufs[0].packet'; whoever ends a packet sees to that.  The
  * first cache line is what every packet uses.  Who fills some of what follows
  * 'rare' sets 'rare'. */
 struct dp_cold {
@@ -159,14 +159,15 @@ struct dp_cold {
         };
         uint64_t pending;
     };
-    uint64_t rule;              /* DP_HIT() of the last rule that the packet
-                                 * met, 0: none since 'drop' was noted. */
+    const struct dp_flow *flow; /* Of the last rule that the packet met, not
+                                 * counted yet; or null. */
     struct dp_port *out;        /* The packet has ended: it goes there. */
     struct dp_buf *bufs;
     struct dp_buf first_buf;    /* Where 'bufs' lies until it grows. */
 
     enum dp_drop_reason drop;
     uint8_t drop_table;
+    uint16_t drop_lookups;      /* ctx->resubmits when it was noted. */
     uint32_t n_bufs;
     uint64_t drop_cookie;
     uint32_t saved_in_port;     /* The key's, while 'resubmitting'. */
@@ -213,7 +214,8 @@ bool dp_ingress(struct dp_ctx *);
 void dp_egress(struct dp_ctx *, uint32_t ofp_port);
 
 /* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
- * comes later, because they are no reason while other tables follow. */
+ * comes later, because they are no reason while other tables follow.  A rule
+ * that is met later need not note ACTION. */
 static inline void
 dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
                uint8_t table_id, uint64_t cookie)
@@ -221,8 +223,8 @@ dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
     struct dp_cold *cold = ctx->cold;
 
     if (OVS_LIKELY(!cold->drop_specific)) {
-        cold->rule = 0;
         cold->drop = reason;
+        cold->drop_lookups = ctx->resubmits;
         cold->drop_table = table_id;
         cold->drop_cookie = cookie;
         cold->drop_specific = (reason != DP_DROP_ACTION
@@ -326,6 +328,9 @@ void dp_parse(struct dp_ctx *);
 
 /* miss.c: decides by the table-miss configuration; the next slot. */
 uint32_t dp_miss(struct dp_ctx *, uint8_t table_id);
+
+/* Counts what is pending in cold->flow; before 'packet_size' changes, too. */
+void dp_run_count(struct dp_worker *, struct dp_ctx *);
 
 /* Adds a pending upcall. */
 bool dp_ctx_queue_upcall(struct dp_ctx *, struct dp_upcall_node *);

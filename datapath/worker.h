@@ -79,6 +79,7 @@ struct dp_worker {
 
     long long int now_ms;       /* Of this burst. */
     bool in_dpdk;               /* DPDK knows its thread; the thread's. */
+    bool far;                   /* Flows' counters are likely to be. */
     bool rx_bare;               /* Its packets are DPDK's, as received. */
     bool relatch;               /* Latch again before the next packet. */
     bool busy;                  /* There were packets in the last round. */

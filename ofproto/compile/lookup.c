@@ -180,16 +180,13 @@ emit_lookup_in_steps(struct vm_emit *e, struct vm_map *map)
     vm_emit_call(e, VM_HELPER_VLOOKUP_END);
 }
 
-/* Of a table with many rules: their blocks and counters are far away, too. */
+/* Of a table with many rules: their blocks are far away, too. */
 static void
 emit_warm(struct vm_emit *e)
 {
-    for (int step = 0; step < 2; step++) {
-        vm_emit_mov(e, VM_R1, VM_R6);
-        vm_emit_movi(e, VM_R2, step);
-        vm_emit_call(e, DP_HELPER_WARM);
-        emit_yield(e);
-    }
+    vm_emit_mov(e, VM_R1, VM_R6);
+    vm_emit_call(e, DP_HELPER_WARM);
+    emit_yield(e);
 }
 
 /* The value of the entry at r0 is the rule's: goes to its actions. */

@@ -116,8 +116,7 @@ check ping6 pings vc $s6 20
 check ping-big in_ns vc ping -q -c 2 -i 0.1 -W 1 -s 8000 $s4
 check ping6-big in_ns vc ping -6 -q -c 2 -i 0.1 -W 1 -s 8000 $s6
 # Before TCP: the device counts a super-frame once, the switch cuts it up.
-wait_until 5 conserved
-check counters conserved
+check counters wait_until 10 conserved
 check tcp transfer 5301 $s4 -n 8M
 check tcp-reverse transfer 5302 $s4 -n 8M -R
 check tcp6 transfer 5303 $s6 -n 8M

@@ -108,6 +108,7 @@ check(const void *bytes, size_t n, int level, int limit)
     memset(&ctx, 0, sizeof ctx);
     ctx.slots = slots;
     ctx.cold = &cold;
+    cold.dressed = true;
     ctx.key[DP_KEY_ACTSET] = (uint64_t) OFPP_UNSET << 32;
     ctx.packet = packet;
     ctx.data = dp_packet_data(packet);
