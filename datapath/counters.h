@@ -5,8 +5,8 @@
  * Both are tables indexed by small numbers that programs carry around.  They
  * grow by chunks that are never moved or freed before the datapath is, so a
  * reader needs no lock.  A flow is one cache line, with its parameters if
- * they are few; of a counter a worker's cell is half of one.  Counters have one cell a worker, written by that worker alone
- * with plain stores.
+ * they are few; of a counter a worker's cell is half of one, written by that
+ * worker alone with plain stores.
  *
  * Ownership: a flow refs its counters and is freed after quiescence; counters
  * are freed with the last reference.

@@ -295,7 +295,8 @@ HELPER(aset_write)
     struct dp_ctx *ctx = to_ctx(r1);
 
     ctx->cold->rare = true;
-    if (!dp_aset_write(&ctx->cold->bulk->aset, r2, r3, ctx->hit, ctx->table_id)) {
+    if (!dp_aset_write(&ctx->cold->bulk->aset, r2, r3, ctx->hit,
+                       ctx->table_id)) {
         dp_ctx_fatal(ctx, DP_DROP_ACTION_SET_SIZE);
         return 1;
     }
