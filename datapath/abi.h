@@ -100,7 +100,8 @@ enum dp_slot {
     DP_SLOT_PARSE = 0,          /* Where each received packet starts. */
     DP_SLOT_TABLE = 1,          /* Table N is slot DP_SLOT_TABLE + N. */
     DP_SLOT_END = 256,          /* Resumes a pending frame, or exits. */
-    DP_SLOT_ACTIONS = 257,      /* Action programs, shared by shape. */
+    DP_SLOT_PLAIN = 257,        /* Table 0 while there are taps (tap.h). */
+    DP_SLOT_ACTIONS = 258,      /* Action programs, shared by shape. */
     DP_N_SLOTS = 16384
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "datapath/port.h"
 #include "datapath/private.h"
+#include "datapath/tap-private.h"
 #include "openflow/openflow.h"
 #include "ovs-rcu.h"
 #include "util.h"
@@ -159,6 +160,7 @@ dp_bridge_destroy(struct dp_bridge *bridge)
     if (!bridge) {
         return;
     }
+    dp_taps_destroy(bridge);
     for (;;) {
         ports = atomic_load_explicit(&bridge->ports, memory_order_relaxed);
         if (!ports->n_ports) {

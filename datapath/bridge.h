@@ -37,6 +37,8 @@ struct dp_bridge_stats {
     struct dp_drops drops;
 };
 
+struct dp_taps;
+
 struct dp_bridge {
     struct ovs_list node;       /* In dp->bridges. */
     struct dp *dp;
@@ -47,6 +49,7 @@ struct dp_bridge {
     _Atomic uint64_t version;
     _Atomic bool in_turn;       /* Packets run one after the other. */
     struct vm_slots *_Atomic slots;
+    struct dp_taps *_Atomic taps;       /* Null: none. */
     struct dp_port_table *_Atomic ports;
     struct dp_bridge_conf conf;
 

@@ -139,6 +139,9 @@ void dp_slots_set(struct vm_slots *, uint32_t slot, struct vm_prog *);
  * them: a worker that meets the version meets the slots. */
 void dp_bridge_set_slots(struct dp_bridge *, struct vm_slots *);
 struct vm_slots *dp_bridge_slots(const struct dp_bridge *);
+/* Puts 'prog' into a slot of the published page, as dp_slots_set() does, with
+ * taps in mind (tap.h).  Any thread. */
+void dp_bridge_set_slot(struct dp_bridge *, uint32_t slot, struct vm_prog *);
 
 /* Publishes the tables version: one release store.  Packets received after
  * it returns meet version 'version'. */

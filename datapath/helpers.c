@@ -10,6 +10,7 @@
 #include "datapath/meter.h"
 #include "datapath/private.h"
 #include "datapath/run.h"
+#include "datapath/tap-private.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
 #include "openflow/openflow.h"
@@ -339,6 +340,16 @@ HELPER(native)
 HELPER(lookup)
 {
     return dp_native_run(to_ctx(r1), r2, NULL, r3);
+}
+
+HELPER(tap)
+{
+    return dp_tap_step(to_ctx(r1), r2);
+}
+
+HELPER(tap_enter)
+{
+    return dp_tap_enter(to_ctx(r1), r2);
 }
 
 HELPER(exit)

@@ -199,7 +199,8 @@ dp_output_last(struct dp_ctx *ctx, uint32_t ofp_port)
         }
     }
     dp_output(ctx, ofp_port, 0);
-    return dp_frames_end(ctx);
+    /* A tapped packet is to be seen at END. */
+    return OVS_UNLIKELY(cold->rare) ? DP_SLOT_END : dp_frames_end(ctx);
 }
 
 void

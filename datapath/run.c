@@ -9,6 +9,7 @@
 #include "datapath/ctx.h"
 #include "datapath/port.h"
 #include "datapath/private.h"
+#include "datapath/tap-private.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
 #include "dp-packet.h"
@@ -287,21 +288,32 @@ struct burst_sums {
     unsigned forwarded, dropped;
 };
 
-/* The reason that is counted for a packet without an output.  'flow': of the
- * last rule that it met, or null. */
-static void
-count_drop(const struct dp_ctx *ctx, const struct dp_flow *flow)
+void
+dp_run_drop_reason(const struct dp_ctx *ctx, const struct dp_flow *flow,
+                   struct dp_drop_cause *cause)
 {
     const struct dp_cold *cold = ctx->cold;
-    struct dp_drops *drops = &cold->worker->stats_of_bridge->drops;
 
     if (flow && !cold->drop_specific
         && cold->drop_lookups != ctx->resubmits) {
-        dp_drops_add(drops, DP_DROP_ACTION, flow->table_id, flow->cookie, 1);
+        *cause = (struct dp_drop_cause) {
+            DP_DROP_ACTION, flow->table_id, flow->cookie
+        };
     } else {
-        dp_drops_add(drops, cold->drop, cold->drop_table, cold->drop_cookie,
-                     1);
+        *cause = (struct dp_drop_cause) {
+            cold->drop, cold->drop_table, cold->drop_cookie
+        };
     }
+}
+
+static void
+count_drop(const struct dp_ctx *ctx, const struct dp_flow *flow)
+{
+    struct dp_drop_cause cause;
+
+    dp_run_drop_reason(ctx, flow, &cause);
+    dp_drops_add(&ctx->cold->worker->stats_of_bridge->drops, cause.reason,
+                 cause.table_id, cause.cookie, 1);
 }
 
 /* Counters.  Successive packets of one flow are counted together. */
@@ -418,6 +430,7 @@ run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
             cold->drop_specific = false;
             dp_ctx_drop(ctx, DP_DROP_BLOCKED);
         }
+        dp_tap_end(ctx, flow);
         clear_rare(cold);
     }
     output = cold->n_outs > 0;

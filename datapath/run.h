@@ -213,6 +213,16 @@ bool dp_ingress(struct dp_ctx *);
 /* The same of dp_set_egress(), for bridges that want it. */
 void dp_egress(struct dp_ctx *, uint32_t ofp_port);
 
+/* Why, and by which rule, a packet without an output is dropped.  'flow': of
+ * the last rule that it met, or null. */
+struct dp_drop_cause {
+    enum dp_drop_reason reason;
+    uint8_t table_id;
+    uint64_t cookie;
+};
+void dp_run_drop_reason(const struct dp_ctx *, const struct dp_flow *flow,
+                        struct dp_drop_cause *);
+
 /* drop.  A specific reason stays; ACTION and TABLE_MISS give way to what
  * comes later, because they are no reason while other tables follow.  A rule
  * that is met later need not note ACTION. */

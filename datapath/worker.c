@@ -10,6 +10,7 @@
 #include <time.h>
 #include "datapath/bridge.h"
 #include "datapath/private.h"
+#include "datapath/tap-private.h"
 #include "dpdk.h"
 #include "openvswitch/poll-loop.h"
 #include "ovs-numa.h"
@@ -511,6 +512,7 @@ dp_worker_destroy(struct dp_worker *worker)
     for (int i = 0; i < NETDEV_MAX_BURST; i++) {
         cold_uninit(dp_worker_cold(worker, i));
     }
+    dp_tap_free_runs(worker);
     munmap(worker->ctxs, NETDEV_MAX_BURST * DP_CTX_STRIDE);
     munmap(worker->colds, NETDEV_MAX_BURST * DP_COLD_STRIDE);
     munmap(worker->bulks, NETDEV_MAX_BURST * DP_BULK_STRIDE);

@@ -26,6 +26,7 @@
 #include "datapath/run.h"
 #include "datapath/upcall.h"
 
+struct dp_tap_run;
 struct seq;
 
 /* The queues of a worker: immutable. */
@@ -115,6 +116,7 @@ struct dp_worker {
     /* For each packet of a burst: dp_worker_ctx(), dp_worker_cold(). */
     uint8_t *ctxs, *colds;
     uint8_t *bulks;             /* What 'colds' point to. */
+    struct dp_tap_run *tap_runs; /* Of each; null: none was ever tapped. */
 };
 
 /* Bytes from one to the next: whole cache lines, and an odd number of them, so

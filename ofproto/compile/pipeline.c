@@ -114,7 +114,7 @@ update_parse_locked(struct of_pipeline *p)
     if (p->parse != parsers[level][vlan_limit]) {
         p->parse = parsers[level][vlan_limit];
         p->parse_level = level;
-        dp_slots_set(dp_bridge_slots(p->dpb), DP_SLOT_PARSE, p->parse);
+        dp_bridge_set_slot(p->dpb, DP_SLOT_PARSE, p->parse);
     }
 }
 
@@ -186,7 +186,7 @@ of_pipelines_set_slot_locked(uint32_t slot, struct vm_prog *prog)
     struct of_pipeline *p;
 
     LIST_FOR_EACH (p, node, &of_pipelines) {
-        dp_slots_set(dp_bridge_slots(p->dpb), slot, prog);
+        dp_bridge_set_slot(p->dpb, slot, prog);
     }
 }
 

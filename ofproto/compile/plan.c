@@ -83,8 +83,7 @@ of_table_publish_prog(struct of_table *t)
 
     if (t->in_slot != prog) {
         t->in_slot = prog;
-        dp_slots_set(dp_bridge_slots(t->pipeline->dpb),
-                     DP_SLOT_TABLE + t->id, prog);
+        dp_bridge_set_slot(t->pipeline->dpb, DP_SLOT_TABLE + t->id, prog);
     }
 }
 
