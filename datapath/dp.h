@@ -54,7 +54,7 @@ enum dp_mode {
  * whose port was known at run time only made the upcall, and arg[0] is the
  * number of bytes to send (0: all).
  *
- * arg[] of MAC_LEARN is the caller's of dp_ctx_upcall().  Of the others it is
+ * arg[] of MAC_LEARN and MCAST is the caller's of dp_ctx_upcall().  Of the others it is
  * 0 but for CONTROLLER above, and arg[1] of CONTROLLER, which is 1 when the
  * action was executed in the action set. */
 enum dp_upcall_kind {

@@ -25,7 +25,6 @@ static const char no_pmd[] =
     "no such log and no bonds in the datapath (see worker/show)";
 static const char no_impl[] =
     "no choice of implementations: lookups are compiled programs";
-static const char no_snooping[] = "no multicast snooping yet";
 static const char no_tunnels[] = "no tunnels yet";
 static const char no_kernel[] = "no kernel datapath";
 

@@ -327,12 +327,18 @@ of_l2_may_output(const struct of_l2_input *input,
 }
 
 bool
+of_l2_multicasts_to(const struct of_l2_input *input,
+                    const struct of_l2_bundle *out)
+{
+    return (!out->mirror_out && of_l2_carries(out, &input->vlans)
+            && of_l2_may_output(input, out));
+}
+
+bool
 of_l2_floods_to(const struct of_l2_input *input,
                 const struct of_l2_bundle *out)
 {
-    return (out->floodable && !out->mirror_out
-            && of_l2_carries(out, &input->vlans)
-            && of_l2_may_output(input, out));
+    return out->floodable && of_l2_multicasts_to(input, out);
 }
 
 void

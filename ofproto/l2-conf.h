@@ -161,6 +161,9 @@ bool of_l2_may_output(const struct of_l2_input *,
                       const struct of_l2_bundle *out);
 bool of_l2_floods_to(const struct of_l2_input *,
                      const struct of_l2_bundle *out);
+/* The same for a multicast that 'out' wants. */
+bool of_l2_multicasts_to(const struct of_l2_input *,
+                         const struct of_l2_bundle *out);
 
 /* Writes into 'vlans', which on entry holds the packet's, the tags it has
  * when it leaves by 'out'. */

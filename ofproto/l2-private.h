@@ -15,7 +15,9 @@
 
 struct dp_ctx;
 struct lacp;
+struct mcast_snooping;
 struct of_bond;
+struct of_mdb;
 struct of_mirror;
 struct of_port;
 
@@ -42,6 +44,9 @@ struct of_l2 {
     bool conf_stale;            /* 'conf' is to be made anew. */
     struct of_mirror *mirrors[OF_MAX_MIRRORS]; /* mirror.h; or null. */
     bool forward_bpdu;          /* As in 'conf'. */
+    struct mcast_snooping *ms;  /* mcast.h; null: no snooping. */
+    OVSRCU_TYPE(struct of_mdb *) mdb; /* What workers see of it, or null. */
+    bool mdb_stale;             /* It is to be made anew. */
 };
 
 /* Makes 'conf' anew if something has changed; the main thread. */

@@ -17,6 +17,7 @@
 #include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/link.h"
+#include "ofproto/mcast.h"
 #include "ofproto/mirror.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
@@ -82,6 +83,7 @@ of_l2_init(struct dp *dp)
     main_thread = pthread_self();
     dp_set_normal(of_normal);
     dp_set_upcall_cb(dp, DP_UPCALL_MAC_LEARN, learn_upcall, NULL);
+    of_mcast_init(dp);
     of_fdb_cmd_init();
 }
 
@@ -99,6 +101,7 @@ of_l2_create(struct of_bridge *bridge, struct of_l2 **l2p)
     l2->bridge = bridge;
     hmap_init(&l2->bundles);
     ovsrcu_init(&l2->conf, of_l2_conf_create(0, 0));
+    ovsrcu_init(&l2->mdb, NULL);
     *l2p = l2;
     return 0;
 }
@@ -107,6 +110,7 @@ static void
 l2_free(struct of_l2 *l2)
 {
     of_l2_conf_destroy(ovsrcu_get_protected(struct of_l2_conf *, &l2->conf));
+    of_mdb_destroy(ovsrcu_get_protected(struct of_mdb *, &l2->mdb));
     of_fdb_destroy(l2->fdb);
     bitmap_free(l2->flood_vlans);
     hmap_destroy(&l2->bundles);
@@ -125,6 +129,7 @@ of_l2_destroy(struct of_l2 *l2)
         HMAP_FOR_EACH_SAFE (bundle, node, &l2->bundles) {
             bundle_destroy(bundle);
         }
+        of_mcast_destroy(l2);
         /* A worker may be in of_normal(). */
         ovsrcu_postpone(l2_free, l2);
     }
@@ -140,6 +145,7 @@ of_l2_run(struct of_l2 *l2)
     }
     of_l2_refresh(l2);
     of_fdb_run(l2->fdb);
+    of_mcast_run(l2);
 }
 
 void
@@ -151,6 +157,7 @@ of_l2_wait(struct of_l2 *l2)
         of_bundle_wait(bundle);
     }
     of_fdb_wait(l2->fdb);
+    of_mcast_wait(l2);
 }
 
 /* What workers see. */
@@ -269,6 +276,8 @@ of_l2_refresh(struct of_l2 *l2)
                                                  &l2->conf));
         ovsrcu_postpone(of_l2_conf_destroy, old);
         l2->conf_stale = false;
+        /* Bundles may have another first port. */
+        l2->mdb_stale = true;
     }
 }
 
@@ -339,6 +348,7 @@ bundle_destroy(struct of_bundle *bundle)
         }
     }
     of_fdb_flush_owner(l2->fdb, bundle);
+    of_mcast_forget_bundle(l2, bundle);
 
     of_mirrors_forget_bundle(l2, bundle);
     hmap_remove(&l2->bundles, &bundle->node);
@@ -502,6 +512,7 @@ of_bundle_set(struct ofproto *ofproto, void *aux,
     of_bundle_set_bond(bundle, s);
     if (bundle_configure(bundle, s)) {
         of_fdb_flush_owner(l2->fdb, bundle);
+        of_mcast_flush_bundle(l2, bundle);
         l2->conf_stale = true;
     }
     return 0;
@@ -610,4 +621,5 @@ void
 of_l2_flush(struct of_l2 *l2)
 {
     of_fdb_flush(l2->fdb);
+    of_mcast_flush(l2);
 }

@@ -68,7 +68,7 @@ void of_l2_learn(struct of_l2 *, struct eth_addr mac, uint16_t vlan,
 ofp_port_t of_l2_lookup(const struct of_l2 *, struct eth_addr mac,
                         uint16_t vlan);
 
-/* Forgets all that was learned. */
+/* Forgets all that was learned, of multicast groups, too. */
 void of_l2_flush(struct of_l2 *);
 
 /* Worker: the NORMAL action on the packet of 'ctx' (DP_HELPER_NORMAL). */

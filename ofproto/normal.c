@@ -14,6 +14,7 @@
 #include "datapath/dp.h"
 #include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
+#include "ofproto/mcast.h"
 #include "ofproto/of.h"
 
 /* Key words are words of struct flow. */
@@ -171,11 +172,57 @@ flood(struct dp_ctx *ctx, const struct of_l2_conf *conf,
     return reason;
 }
 
+/* To those who joined the group. */
+static enum dp_drop_reason
+multicast(struct dp_ctx *ctx, const struct of_l2_conf *conf,
+          const struct of_l2_input *input, const struct of_mdb *mdb)
+{
+    enum dp_drop_reason reason = DP_DROP_NORMAL_NO_PORT;
+    const struct of_mcast_set *set;
+    struct flow flow;
+    bool is_news;
+
+    dp_ctx_flow(ctx, &flow);
+    set = of_mcast_find(mdb, &flow, input->vlan, &is_news);
+    if (is_news && input->bundle) {
+        uint32_t arg[4] = { input->vlan, ofp_to_u16(in_port_from_ctx(ctx)) };
+
+        /* If the ring is full, hosts will report again. */
+        dp_ctx_upcall(ctx, DP_UPCALL_MCAST, arg, true);
+    }
+    if (!set) {
+        return flood(ctx, conf, input);
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        const struct of_l2_bundle *out = of_l2_conf_find(conf, set->ports[i]);
+
+        if (out && of_l2_multicasts_to(input, out)
+            && of_normal_output(ctx, input, out, 0)) {
+            reason = DP_DROP_NONE;
+        }
+    }
+    return reason;
+}
+
+/* The copy of the table of multicast groups, if the packet is for it. */
+static const struct of_mdb *
+get_mdb(struct of_l2 *l2, const struct of_l2_packet *packet)
+{
+    if (!of_mcast_applies(packet->dl_dst, packet->dl_type)) {
+        return NULL;
+    }
+    if (of_l2_in_main_thread()) {
+        of_mcast_refresh(l2);
+    }
+    return ovsrcu_get(struct of_mdb *, &l2->mdb);
+}
+
 static enum dp_drop_reason
 forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
 {
     const struct of_l2_bundle *out;
     const struct of_fdb_entry *e;
+    const struct of_mdb *mdb;
     struct of_l2_packet packet;
     struct of_l2_input input;
     enum dp_drop_reason reason;
@@ -200,6 +247,10 @@ forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
         }
     }
 
+    mdb = get_mdb(l2, &packet);
+    if (mdb) {
+        return multicast(ctx, conf, &input, mdb);
+    }
     e = of_fdb_peek(l2->fdb, packet.dl_dst, input.vlan);
     if (!e) {
         return flood(ctx, conf, &input);

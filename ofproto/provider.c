@@ -11,6 +11,7 @@
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
 #include "ofproto/link.h"
+#include "ofproto/mcast.h"
 #include "ofproto/mirror.h"
 #include "ofproto/monitor.h"
 #include "ofproto/of.h"
@@ -227,6 +228,8 @@ const struct ofproto_class ofproto_dpif_class = {
     .is_mirror_output_bundle = of_is_mirror_output_bundle,
     .forward_bpdu_changed = of_forward_bpdu_changed,
     .set_mac_table_config = of_set_mac_table_config,
+    .set_mcast_snooping = of_set_mcast_snooping,
+    .set_mcast_snooping_port = of_set_mcast_snooping_port,
 
     .group_alloc = of_group_alloc,
     .group_construct = of_group_construct,

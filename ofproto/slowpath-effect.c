@@ -12,6 +12,7 @@
 #include "util.h"
 #include "ofproto/hooks.h"
 #include "ofproto/l2.h"
+#include "ofproto/mcast.h"
 #include "ofproto/of.h"
 #include "ofproto/packet-in.h"
 
@@ -178,6 +179,28 @@ format_LEARN(const struct of_slow_effect *e, struct ds *s)
 {
     ds_put_format(s, "learn "ETH_ADDR_FMT" vlan=%"PRIu16" port=%"PRIu32,
                   ETH_ADDR_ARGS(e->learn.mac), e->learn.vlan, e->learn.port);
+}
+
+/* SNOOP. */
+
+static void
+run_SNOOP(struct of_bridge *bridge, struct of_slow_effect *e)
+{
+    of_mcast_learn(bridge->l2, e->snoop.packet, e->snoop.vlan,
+                   e->snoop.port);
+}
+
+static void
+free_SNOOP(struct of_slow_effect *e)
+{
+    dp_packet_delete(e->snoop.packet);
+}
+
+static void
+format_SNOOP(const struct of_slow_effect *e, struct ds *s)
+{
+    ds_put_format(s, "snoop vlan=%"PRIu16" port=%"PRIu32, e->snoop.vlan,
+                  e->snoop.port);
 }
 
 /* LEARN_FLOW. */

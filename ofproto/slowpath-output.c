@@ -16,6 +16,7 @@
 #include "util.h"
 #include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
+#include "ofproto/mcast.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 
@@ -221,6 +222,53 @@ normal_output(struct slow_ctx *ctx, const struct of_l2_input *input,
 }
 
 static enum dp_drop_reason
+normal_flood(struct slow_ctx *ctx, const struct of_l2_conf *conf,
+             const struct of_l2_input *input)
+{
+    enum dp_drop_reason reason = DP_DROP_NORMAL_NO_PORT;
+
+    for (size_t i = 0; i < conf->n_bundles; i++) {
+        if (of_l2_floods_to(input, &conf->bundles[i])) {
+            normal_output(ctx, input, &conf->bundles[i]);
+            reason = DP_DROP_NONE;
+        }
+    }
+    return reason;
+}
+
+static enum dp_drop_reason
+normal_multicast(struct slow_ctx *ctx, const struct of_l2_conf *conf,
+                 const struct of_l2_input *input, const struct of_mdb *mdb)
+{
+    enum dp_drop_reason reason = DP_DROP_NORMAL_NO_PORT;
+    const struct of_mcast_set *set;
+    bool is_news;
+
+    set = of_mcast_find(mdb, &ctx->flow, input->vlan, &is_news);
+    if (is_news && input->bundle) {
+        struct of_slow_effect *e;
+
+        slow_commit(ctx);
+        e = slow_effect_add(ctx->out, OF_SLOW_SNOOP);
+        e->snoop.packet = dp_packet_clone(ctx->packet);
+        e->snoop.vlan = input->vlan;
+        e->snoop.port = ctx->flow.in_port.ofp_port;
+    }
+    if (!set) {
+        return normal_flood(ctx, conf, input);
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        const struct of_l2_bundle *out = of_l2_conf_find(conf, set->ports[i]);
+
+        if (out && of_l2_multicasts_to(input, out)) {
+            normal_output(ctx, input, out);
+            reason = DP_DROP_NONE;
+        }
+    }
+    return reason;
+}
+
+static enum dp_drop_reason
 normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
 {
     const struct flow *flow = &ctx->flow;
@@ -231,6 +279,8 @@ normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
         .is_ethernet = flow->packet_type == htonl(PT_ETH),
         .gratuitous_arp = is_gratuitous_arp(flow),
     };
+    const struct of_mdb *mdb = ovsrcu_get(struct of_mdb *,
+                                          &ctx->bridge->l2->mdb);
     enum dp_drop_reason reason;
     struct of_l2_input input;
     ofp_port_t port;
@@ -253,6 +303,9 @@ normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
         normal_learn(ctx, &packet, &input);
     }
 
+    if (mdb && of_mcast_applies(packet.dl_dst, packet.dl_type)) {
+        return normal_multicast(ctx, conf, &input, mdb);
+    }
     port = normal_lookup(ctx, packet.dl_dst, input.vlan);
     if (port != OFPP_NONE) {
         const struct of_l2_bundle *out = of_l2_conf_find(conf, port);
@@ -266,15 +319,7 @@ normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
         normal_output(ctx, &input, out);
         return DP_DROP_NONE;
     }
-
-    reason = DP_DROP_NORMAL_NO_PORT;
-    for (size_t i = 0; i < conf->n_bundles; i++) {
-        if (of_l2_floods_to(&input, &conf->bundles[i])) {
-            normal_output(ctx, &input, &conf->bundles[i]);
-            reason = DP_DROP_NONE;
-        }
-    }
-    return reason;
+    return normal_flood(ctx, conf, &input);
 }
 
 static void
@@ -284,6 +329,7 @@ output_normal(struct slow_ctx *ctx)
     enum dp_drop_reason reason;
 
     of_l2_refresh(l2);
+    of_mcast_refresh(l2);
     reason = normal(ctx, ovsrcu_get(struct of_l2_conf *, &l2->conf));
     if (reason != DP_DROP_NONE) {
         slow_trace(ctx, "NORMAL drops the packet");

@@ -108,6 +108,11 @@ struct of_slow_effect {
             ofp_port_t port;
             bool gratuitous_arp;
         } learn;
+        struct {                    /* SNOOP. */
+            struct dp_packet *packet; /* Owned. */
+            uint16_t vlan;
+            ofp_port_t port;
+        } snoop;
         struct {                    /* LEARN_FLOW. */
             struct ofproto_flow_mod *ofm; /* Owned. */
             bool started;           /* By of_slow_start_learning(). */
