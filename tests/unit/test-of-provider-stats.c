@@ -97,7 +97,8 @@ test_reset_counts(void **state OVS_UNUSED)
 {
     long long int later = time_msec() + 1000000;
     struct of_stats *old = of_stats_create(dp, dp_counters_alloc(dp), later);
-    struct of_stats *new = of_stats_create(dp, dp_counters_alloc(dp), later + 5);
+    struct of_stats *new = of_stats_create(dp, dp_counters_alloc(dp),
+                                           later + 5);
     struct dp_counts counts;
 
     dp_counters_add(dp, of_stats_counters(old), 10, 1000);
