@@ -155,7 +155,14 @@ of_plan_inserted(struct of_entry *e)
         && !t->plan->ops->insert(t->plan, e)) {
         give_up(t);
     }
-    /* One that is being built will come to it. */
+    /* One that is being built will come to it, if it is not past the end. */
+    if (t->building && t->cursor == &t->entries) {
+        e->plan_id = t->building->id;
+        if (t->building->ops->insert
+            && !t->building->ops->insert(t->building, e)) {
+            stop_building(t);
+        }
+    }
     unsettle(t);
 }
 
@@ -273,6 +280,11 @@ build(struct of_table *t, long long int deadline)
         if (plan->ops->insert && !plan->ops->insert(plan, e)) {
             stop_building(t);
             return true;
+        }
+    }
+    while (plan->ops->finish && !plan->ops->finish(plan)) {
+        if (time_msec() >= deadline) {
+            return false;
         }
     }
     if (make_prog(plan, wants_split(plan))) {

@@ -54,6 +54,11 @@ struct of_tplan_ops {
     bool (*restore)(struct of_tplan *, struct of_entry *);
     bool (*remove)(struct of_tplan *, struct of_entry *);
 
+    /* All rules are in: takes a step, of a millisecond at most, of what is to
+     * be done before the plan can be used.  True: it was the last.  Changes
+     * may come between steps.  Null: nothing is to be done. */
+    bool (*finish)(struct of_tplan *);
+
     /* Code before the lookup in 'map', with the context in r6; what it does
      * not jump from goes on there.  Null: none. */
     void (*emit)(const struct of_tplan *, struct vm_emit *);

@@ -401,9 +401,9 @@ test_lpm_choice(void **state)
     }
 }
 
-/* Many masks are merged, unless two rules of one priority overlap. */
+/* Many masks get a tree, unless two rules of one priority overlap. */
 static void
-test_merge_choice(void **state)
+test_tree_choice(void **state)
 {
     for (int len = 8; len <= 30; len += 2) {
         char *match = xasprintf("priority=%d,ip,nw_dst=10.0.0.0/%d",
@@ -412,12 +412,12 @@ test_merge_choice(void **state)
         or_add(&r, match, "output:2");
         free(match);
     }
-    check_plan("merge");
+    check_plan("tree");
     or_add(&r, "priority=92,ip,nw_dst=11.0.0.0/8", "output:2");
-    check_plan("merge");
+    check_plan("tree");
     or_add(&r, "priority=92,udp,nw_dst=12.0.0.0/9,tp_dst=1", "output:2");
     or_add(&r, "priority=92,udp,nw_dst=12.128.0.0/10", "output:2");
-    check_plan("merge");
+    check_plan("tree");
     or_add(&r, "priority=92,udp", "output:2");
     check_plan("tuples");
 }
@@ -456,7 +456,7 @@ main(int argc, char *argv[])
         cmocka_unit_test_setup_teardown(test_auto, setup, teardown),
         cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lpm_choice, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_merge_choice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tree_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
     };
 

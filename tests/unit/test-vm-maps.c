@@ -160,6 +160,12 @@ test_vmerge(void **state)
     check_over_tuples(VM_MAP_vmerge, 0);
 }
 
+void
+test_vtree(void **state)
+{
+    check_over_tuples(VM_MAP_vtree, 0);
+}
+
 static void
 test_unknown_kind(void **state)
 {
