@@ -84,6 +84,51 @@ test_longest_path(void **state)
     vm_defer_run();
 }
 
+static uint32_t main_stack;
+
+static int
+verify_and_note_stack(struct vm_prog *prog, const struct vm_verify_opts *opts,
+                      struct vm_err *err)
+{
+    int error = vm_verify(prog, opts, err);
+
+    main_stack = prog->subprogs[0].stack;
+    return error;
+}
+
+/* A comparison's result may contradict what is known of a number without
+ * being seen at once.  When it is, later on, the path is over: it says
+ * nothing of how much stack the program needs. */
+static void
+test_contradiction(void **state)
+{
+    static const char text[] =
+        "r4 = *(u32 *)(r1 + 4)\n"
+        "r4 &= 65535\n"
+        "r4 = -r4\n"
+        "if w4 & 2147483647 goto more\n"
+        "w4 += w4\n"
+        "more:\n"
+        "if r4 s>= 134 goto next\n"
+        "next:\n"
+        "r4 = -r4\n"
+        "r4 = -r4\n"
+        "if r4 > 8 goto end\n"
+        "r2 = r10\n"
+        "r2 += -128\n"
+        "r2 += r4\n"
+        "r2 = *(u64 *)(r2 + 0)\n"
+        "end:\n"
+        "*(u32 *)(r10 - 96) = 1\n"
+        "r0 = 0\n"
+        "exit\n";
+    struct vm_err err = { "" };
+
+    assert_int_equal(verifier_load_with(text, verify_and_note_stack, NULL,
+                                        &err), 0);
+    assert_true(main_stack >= 96 && main_stack <= 136);
+}
+
 int
 main(void)
 {
@@ -91,6 +136,7 @@ main(void)
         cmocka_unit_test(test_accepts),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_longest_path),
+        cmocka_unit_test(test_contradiction),
     };
 
     return cmocka_run_group_tests(tests, verifier_setup, verifier_teardown);

@@ -202,6 +202,16 @@ scalar_sync(struct scalar *s)
     return true;
 }
 
+/* For what has no result: a contradiction that comes out only now, on a path
+ * that cannot be taken, must not leave bounds that are the wrong way round. */
+static void
+sync_or_forget(struct scalar *s)
+{
+    if (!scalar_sync(s)) {
+        *s = scalar_unknown();
+    }
+}
+
 /* -- Arithmetic on ranges of one width -- */
 
 static struct range
@@ -469,7 +479,7 @@ zero_extend_low(struct scalar *s)
     s->r64 = range_from_unsigned(s->r32.umin, s->r32.umax, 64);
 }
 
-void
+bool
 scalar_alu(struct scalar *dst, enum scalar_op op, const struct scalar *src,
            int width)
 {
@@ -487,16 +497,17 @@ scalar_alu(struct scalar *dst, enum scalar_op op, const struct scalar *src,
                                      : range_full(32);
         dst->bits = bits_alu(op, a.bits, b.bits, 64);
     }
-    scalar_sync(dst);
+    return scalar_sync(dst);
 }
 
-void
+bool
 scalar_neg(struct scalar *s, int width)
 {
     struct scalar zero = scalar_const(0);
+    bool possible = scalar_alu(&zero, SCALAR_SUB, s, width);
 
-    scalar_alu(&zero, SCALAR_SUB, s, width);
     *s = zero;
+    return possible;
 }
 
 void
@@ -510,7 +521,7 @@ scalar_zext(struct scalar *s, int bits)
         *s = scalar_bits(bits);
         s->bits = low;
     }
-    scalar_sync(s);
+    sync_or_forget(s);
 }
 
 void
@@ -526,7 +537,7 @@ scalar_sext(struct scalar *s, int bits, int width)
     if (from->smin >= min && from->smax <= max) {
         clip_signed(&s->r64, from->smin, from->smax);
     }
-    scalar_sync(s);
+    sync_or_forget(s);
     if (width == 32) {
         scalar_zext(s, 32);
     }
@@ -539,5 +550,5 @@ scalar_bswap(struct scalar *s, int bits)
 
     *s = scalar_unknown();
     s->bits = swapped;
-    scalar_sync(s);
+    sync_or_forget(s);
 }
