@@ -162,8 +162,12 @@ static bool
 has_prefix(const struct vlpm *v, const uint64_t *key)
 {
     for (uint32_t i = 0; i < v->n_words; i++) {
-        if ((key[v->words[i].index] & v->words[i].mask)
-            != v->words[i].value) {
+        uint64_t word;
+
+        /* A key lies anywhere in a program's stack. */
+        memcpy(&word, (const char *) key + v->words[i].index * sizeof word,
+               sizeof word);
+        if ((word & v->words[i].mask) != v->words[i].value) {
             return false;
         }
     }

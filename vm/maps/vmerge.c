@@ -87,7 +87,7 @@ hash_of(const struct table *t, const uint64_t *key)
     for (uint32_t i = 0; i < t->n_words; i++) {
         const struct vm_vword *w = &t->words[i];
 
-        h = vm_hash_mix((key[w->index] & w->mask) ^ t->seed[1], h);
+        h = vm_hash_mix(vm_vkey_masked(key, w) ^ t->seed[1], h);
     }
     return h ^ h >> 32;
 }

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "vm/maps/vtable.h"
 
@@ -93,6 +94,16 @@ struct vm_vtab *vm_vhash_tab(const struct vm_map *);    /* A vhash's. */
 
 /* ## Readers. */
 
+/* What a mask keeps of a key, which may lie anywhere in a program's stack. */
+static inline uint64_t
+vm_vkey_masked(const uint64_t *key, const struct vm_vword *w)
+{
+    uint64_t word;
+
+    memcpy(&word, (const char *) key + w->index * sizeof word, sizeof word);
+    return word & w->mask;
+}
+
 static inline uint64_t
 vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
 {
@@ -102,11 +113,11 @@ vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
 
     /* Both factors depend on a seed: see vm_hash_bytes(). */
     for (; n >= 2; n -= 2, w += 2) {
-        h = vm_hash_mix((key[w[0].index] & w[0].mask) ^ tab->seed[1],
-                        (key[w[1].index] & w[1].mask) ^ h);
+        h = vm_hash_mix(vm_vkey_masked(key, &w[0]) ^ tab->seed[1],
+                        vm_vkey_masked(key, &w[1]) ^ h);
     }
     if (n) {
-        h = vm_hash_mix((key[w->index] & w->mask) ^ tab->seed[1], h);
+        h = vm_hash_mix(vm_vkey_masked(key, w) ^ tab->seed[1], h);
     }
     return h;
 }
@@ -124,7 +135,7 @@ vm_vtab_match(const struct vm_vtab *tab, const struct vm_ventry *e,
               const uint64_t *key)
 {
     for (uint32_t i = 0; i < tab->n_words; i++) {
-        if ((key[tab->words[i].index] & tab->words[i].mask) != e->key[i]) {
+        if (vm_vkey_masked(key, &tab->words[i]) != e->key[i]) {
             return false;
         }
     }
