@@ -7,6 +7,7 @@ what left the output port, and the CPU time that its polling thread got: on a
 shared machine packets per second of that are what the switch does, whoever
 else runs."""
 
+import atexit
 import ctypes
 import os
 import re
@@ -18,6 +19,8 @@ import subprocess
 import time
 
 CORE = 1
+HUGE = "/proc/sys/vm/nr_hugepages"
+PAGES = 3072
 BVS = "bvs"
 OVS = "Open vSwitch"
 
@@ -34,6 +37,35 @@ PR_SET_PDEATHSIG = 1
 def die_with_parent():
     """In a child: nothing stays behind, however the parent ends."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def fact(key, text):
+    print("# %s: %s" % (key, text), flush=True)
+
+
+class Memory:
+    """Huge pages, given back in the end."""
+
+    def __init__(self):
+        self.before = self.read()
+        self.eal = []
+        atexit.register(self.write, self.before)
+        self.write(max(self.before, PAGES))
+        if self.read() < 1536:
+            self.write(self.before)
+            self.eal = ["--no-huge", "-m", "1500"]
+        fact("pages", "4 kB for all" if self.eal
+             else "2 MB for all, %d of them" % self.read())
+
+    @staticmethod
+    def read():
+        with open(HUGE) as f:
+            return int(f.read())
+
+    @staticmethod
+    def write(n):
+        with open(HUGE, "w") as f:
+            f.write(str(n))
 
 
 class Broken(Exception):
@@ -280,6 +312,8 @@ class Switch(Peer):
         self.run("ovsdb-tool", "create", self.folder + "/conf.db", schema)
         self.server = self.spawn("ovsdb-server", self.folder + "/conf.db",
                                  "--remote=punix:%s/db.sock" % self.folder)
+        wait_until("the database's socket", lambda:
+                   os.path.exists(self.folder + "/db.sock"))
         self.run("ovs-vsctl", "--no-wait", "init")
         # Files are named as the program.
         program = self.folder + "/ovs-vswitchd"
