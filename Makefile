@@ -303,6 +303,7 @@ SBINDIR = $(DESTDIR)$(PREFIX)/sbin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/bvs
+COMPDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 DAEMON = $(filter %/bvs-vswitchd,$(PROGRAMS))
 TO_BIN = $(filter-out $(DAEMON),$(PROGRAMS))
@@ -315,7 +316,8 @@ INSTALLED = $(foreach f,$(DAEMON),$(f):$(SBINDIR)/$(notdir $(f))) \
 	$(foreach f,$(TO_BIN),$(f):$(BINDIR)/$(notdir $(f))) \
 	$(foreach f,$(MAN),$(f):$(MANDIR)/man$(call \
 		section,$(f))/$(notdir $(f))) \
-	$(foreach f,$(DOCS),$(f):$(DOCDIR)/$(notdir $(f)))
+	$(foreach f,$(DOCS),$(f):$(DOCDIR)/$(notdir $(f))) \
+	$(foreach f,bvs-vsctl bvs-appctl,utilities/bvs-completion.bash:$(COMPDIR)/$(f))
 UNIT = $(UNITDIR)/bvs-vswitchd.service
 
 .PHONY: install uninstall
