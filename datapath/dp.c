@@ -68,6 +68,7 @@ dp_destroy(struct dp *dp)
     ovs_assert(ovs_list_is_empty(&dp->bridges));
     ovs_list_remove(&dp->node);
     dp_workers_destroy(dp);
+    dp_keep_finish();
 
     /* Flows that are being freed still know the tables. */
     ovsrcu_barrier();

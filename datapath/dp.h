@@ -54,9 +54,9 @@ enum dp_mode {
  * whose port was known at run time only made the upcall, and arg[0] is the
  * number of bytes to send (0: all).
  *
- * arg[] of MAC_LEARN and MCAST is the caller's of dp_ctx_upcall().  Of the others it is
- * 0 but for CONTROLLER above, and arg[1] of CONTROLLER, which is 1 when the
- * action was executed in the action set. */
+ * arg[] of MAC_LEARN and MCAST is the caller's of dp_ctx_upcall().  Of the
+ * others it is 0 but for CONTROLLER above, and arg[1] of CONTROLLER, which is
+ * 1 when the action was executed in the action set. */
 enum dp_upcall_kind {
 #define DP_UPCALL(NAME, SHARE, TEXT) DP_UPCALL_##NAME,
 #include "datapath/upcalls.def"
@@ -185,6 +185,9 @@ int dp_port_set_netdev(struct dp_port *, struct netdev *);
 struct netdev *dp_port_netdev(const struct dp_port *);
 void dp_port_get_stats(const struct dp_port *, struct dp_port_stats *);
 uint32_t dp_port_ofp_port(const struct dp_port *);
+/* The device of 'netdev' stays when the process ends (dp_destroy()), although
+ * 'netdev' is closed before: for the next one, with its addresses. */
+void dp_keep_device(const struct netdev *);
 struct dp_port *dp_port_lookup(const struct dp_bridge *, uint32_t ofp_port);
 
 /* By Interface's other_config: pmd-rxq-affinity.  0 or -EINVAL. */
@@ -414,6 +417,9 @@ void dp_ctx_parse(struct dp_ctx *);
  * configuration says so ('watch_outputs').  May output more. */
 typedef void dp_egress_fn(struct dp_ctx *, uint32_t ofp_port);
 void dp_set_egress(dp_egress_fn *);
+
+/* time_msec() when the packet's burst was received. */
+long long int dp_ctx_now_ms(const struct dp_ctx *);
 
 /* Which worker runs the packet: less than DP_MAX_WORKER_IDS. */
 enum { DP_MAX_WORKER_IDS = 64 };

@@ -73,6 +73,12 @@ dp_ctx_tag(struct dp_ctx *ctx)
 _Static_assert((int) DP_MAX_WORKER_IDS == (int) DP_MAX_WORKERS,
                "the same in public");
 
+long long int
+dp_ctx_now_ms(const struct dp_ctx *ctx)
+{
+    return ctx->cold->worker->now_ms;
+}
+
 unsigned
 dp_ctx_worker(const struct dp_ctx *ctx)
 {

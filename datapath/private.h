@@ -81,6 +81,9 @@ extern struct ovs_list dp_all;
 extern dp_helper_fn *dp_normal_fn;
 extern dp_group_fn *dp_group_fn_;
 
+/* dp_keep_device() comes true: no netdev is open any more. */
+void dp_keep_finish(void);
+
 /* Frees what rings hold for 'bridge'; its worker threads must be past it. */
 void dp_upcalls_forget(struct dp *, const struct dp_bridge *);
 

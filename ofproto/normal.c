@@ -9,7 +9,6 @@
 #include <string.h>
 #include "flow.h"
 #include "packets.h"
-#include "timeval.h"
 #include "util.h"
 #include "datapath/dp.h"
 #include "ofproto/bonding.h"
@@ -90,7 +89,7 @@ learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
     }
     if (e && e->port == ofp_to_u16(input->bundle->port)
         && !packet->gratuitous_arp) {
-        of_fdb_touch(e, time_now());
+        of_fdb_touch(e, dp_ctx_now_ms(ctx) / 1000);
     } else if (of_l2_in_main_thread()) {
         of_l2_learn(l2, packet->dl_src, input->vlan,
                     in_port_from_ctx(ctx), packet->gratuitous_arp);
@@ -233,9 +232,11 @@ forward(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_conf *conf)
         return reason;
     }
     if (OVS_UNLIKELY(input.check_moved)) {
+        time_t now = dp_ctx_now_ms(ctx) / 1000;
+
         e = of_fdb_peek(l2->fdb, packet.dl_src, input.vlan);
         if (e && of_l2_has_moved(&input, &packet, u16_to_ofp(e->port),
-                                 e->locked_until > time_now())) {
+                                 e->locked_until > now)) {
             return DP_DROP_NORMAL_BOND;
         }
     }

@@ -183,6 +183,9 @@ void of_provider_disallow_type(const char *type);
  * worker thread (DP_THREADED). */
 void of_provider_set_mode(enum dp_mode);
 
+/* What runs packets, in words (kept): Bridge:datapath_version. */
+void of_provider_set_engine(const char *);
+
 /* Destroys the datapath, after the last bridge. */
 void of_provider_exit(void);
 

@@ -383,11 +383,14 @@ of_port_construct(struct ofport *ofport)
 }
 
 void
-of_port_destruct(struct ofport *ofport, bool del OVS_UNUSED)
+of_port_destruct(struct ofport *ofport, bool del)
 {
     struct of_bridge *bridge = of_bridge_cast(ofport->ofproto);
     struct of_port *port = of_port_cast(ofport);
 
+    if (!del) {
+        dp_keep_device(ofport->netdev);
+    }
     leave_datapath(port);
     bridge->l2->conf_stale = true;
     of_live_port_set(bridge, ofport->ofp_port, false);

@@ -34,12 +34,21 @@ struct dp *of_dp;
 
 static enum dp_mode mode = DP_THREADED;
 
+/* By default what OVS says of a datapath inside the daemon. */
+static const char *engine = "<built-in>";
+
 static uint64_t changes_seqno;
 
 void
 of_provider_set_mode(enum dp_mode mode_)
 {
     mode = mode_;
+}
+
+void
+of_provider_set_engine(const char *engine_)
+{
+    engine = engine_;
 }
 
 static void
@@ -117,8 +126,7 @@ type_set_config(const char *type OVS_UNUSED, const struct smap *other_config)
 static const char *
 get_datapath_version(const struct ofproto *ofproto OVS_UNUSED)
 {
-    /* What OVS says of a datapath inside the daemon. */
-    return "<built-in>";
+    return engine;
 }
 
 void

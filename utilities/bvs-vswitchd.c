@@ -180,6 +180,8 @@ choose_engine(const struct settings *settings)
                                        : jit_backend();
 
     of_load_set_backend(backend);
+    of_provider_set_engine(backend ? "bvs " BVS_VERSION ", native code"
+                           : "bvs " BVS_VERSION ", interpreter");
     /* Not louder: Open vSwitch's test suite fails on lines that it does not
      * know while a daemon starts. */
     VLOG_DBG("programs run %s", backend ? "as native code"

@@ -271,6 +271,25 @@ init_context(struct vsctl *v, struct ctl_command *command)
                      vsctl_model_drop);
 }
 
+static bool
+is_show(const struct ctl_command *c)
+{
+    return !strcmp(c->syntax->name, "show");
+}
+
+/* Adds to the output of "show", which db-ctl-base makes of at most four
+ * columns a table, which engine runs, once a daemon has said so. */
+static void
+put_engine(const struct vsctl *v, struct ds *output)
+{
+    const struct ovsrec_bridge *bridge = ovsrec_bridge_first(v->idl);
+
+    if (bridge && bridge->datapath_version && bridge->datapath_version[0]) {
+        ds_put_format(output, "    datapath: \"%s\"\n",
+                      bridge->datapath_version);
+    }
+}
+
 /* Subscribes to what the commands need. */
 static void
 run_prerequisites(struct vsctl *v)
@@ -284,6 +303,9 @@ run_prerequisites(struct vsctl *v)
 
         ds_init(&c->output);
         c->table = NULL;
+        if (is_show(c)) {
+            ovsdb_idl_add_column(v->idl, &ovsrec_bridge_col_datapath_version);
+        }
         if (c->syntax->prerequisites) {
             init_context(v, c);
             c->syntax->prerequisites(&v->context.base);
@@ -408,6 +430,9 @@ run_command(struct vsctl *v, struct ctl_command *c)
     ctl_context_init_command(ctx, c, last);
     if (c->syntax->run) {
         c->syntax->run(ctx);
+    }
+    if (is_show(c)) {
+        put_engine(v, &ctx->output);
     }
     error = ctx->error;
     ctx->error = NULL;
