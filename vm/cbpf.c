@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Fields of a classic opcode. */
 #define CLASS(CODE) ((CODE) & 0x07)
@@ -40,18 +41,25 @@ struct conv {
     uint32_t pc;
 };
 
-static void
-bad(const struct conv *c)
+/* Whole opcodes: no bit of them is free. */
+static bool
+is_known(uint16_t code)
 {
-    vm_emit_fail(c->e, -EINVAL, "classic BPF, insn %u: unknown instruction "
-                 "0x%x", c->pc, c->insns[c->pc].code);
+    static const uint8_t codes[] = {
+        0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x0c, 0x14, 0x15,
+        0x16, 0x1c, 0x1d, 0x20, 0x24, 0x25, 0x28, 0x2c, 0x2d, 0x30, 0x34,
+        0x35, 0x3c, 0x3d, 0x40, 0x44, 0x45, 0x48, 0x4c, 0x4d, 0x50, 0x54,
+        0x5c, 0x60, 0x61, 0x64, 0x6c, 0x74, 0x7c, 0x80, 0x81, 0x84, 0x87,
+        0x94, 0x9c, 0xa4, 0xac, 0xb1,
+    };
+
+    return code <= UINT8_MAX && memchr(codes, code, sizeof codes);
 }
 
 static int
 access_size(uint16_t code)
 {
-    return SIZE(code) == VM_W ? 4 : SIZE(code) == VM_H ? 2
-           : SIZE(code) == VM_B ? 1 : 0;
+    return SIZE(code) == VM_W ? 4 : SIZE(code) == VM_H ? 2 : 1;
 }
 
 /* Loads 'size' bytes in network order at DATA + k, plus X if 'indexed'. */
@@ -61,10 +69,6 @@ load_packet(const struct conv *c, uint8_t dst, int size, bool indexed)
     uint32_t k = c->insns[c->pc].k;
     struct vm_emit *e = c->e;
 
-    if (!size) {
-        bad(c);
-        return;
-    }
     /* No packet is that long; and a verifier wants to see a limit. */
     uint32_t max = MAX_PACKET - size;
     if (k > max) {
@@ -112,10 +116,10 @@ convert_load(const struct conv *c, uint8_t dst)
         vm_emit_alui32(e, VM_MOV, dst, insn->k);
         break;
     case ABS:
-        load_packet(c, dst, dst == A ? access_size(insn->code) : 0, false);
+        load_packet(c, dst, access_size(insn->code), false);
         break;
     case IND:
-        load_packet(c, dst, dst == A ? access_size(insn->code) : 0, true);
+        load_packet(c, dst, access_size(insn->code), true);
         break;
     case MEM:
         vm_emit_ld(e, 4, dst, VM_FP, scratch(c));
@@ -126,16 +130,9 @@ convert_load(const struct conv *c, uint8_t dst)
         vm_emit_mov32(e, dst, dst);
         break;
     case MSH:
-        if (dst != X || SIZE(insn->code) != VM_B) {
-            bad(c);
-            return;
-        }
         load_packet(c, X, 1, false);
         vm_emit_alui32(e, VM_AND, X, 0xf);
         vm_emit_alui32(e, VM_LSH, X, 2);
-        break;
-    default:
-        bad(c);
         break;
     }
 }
@@ -172,9 +169,7 @@ convert_alu(const struct conv *c)
     bool by_x = insn->code & SRC_X;
     struct vm_emit *e = c->e;
 
-    if (op > VM_XOR || (op == VM_NEG && by_x)) {
-        bad(c);
-    } else if (op == VM_NEG) {
+    if (op == VM_NEG) {
         vm_emit_neg32(e, A);
     } else if (op == VM_LSH || op == VM_RSH) {
         convert_shift(c, op, by_x);
@@ -215,10 +210,6 @@ convert_jump(const struct conv *c)
         }
         return;
     }
-    if (op > VM_JSET) {
-        bad(c);
-        return;
-    }
     if (!check_target(c, insn->jt) || !check_target(c, insn->jf)) {
         return;
     }
@@ -238,6 +229,11 @@ convert_one(const struct conv *c)
     const struct vm_cbpf_insn *insn = &c->insns[c->pc];
     struct vm_emit *e = c->e;
 
+    if (!is_known(insn->code)) {
+        vm_emit_fail(e, -EINVAL, "classic BPF, insn %u: unknown instruction "
+                     "0x%x", c->pc, insn->code);
+        return;
+    }
     switch (CLASS(insn->code)) {
     case LD:
         convert_load(c, A);

@@ -10,10 +10,13 @@ $(FUZZ): $(call objects,$(SRC_fuzz)) \
 
 # What parses untrusted bytes, one program each: tests/fuzz/targets/.
 SRC_targets := $(wildcard tests/fuzz/targets/*.c)
-TARGETS := $(SRC_targets:tests/fuzz/targets/%.c=$(BUILD)/tests/fuzz/replay-%)
+SRC_targets_parts := $(wildcard tests/fuzz/targets/parts/*.c)
+NAMES_targets := $(SRC_targets:tests/fuzz/targets/%.c=%)
+TARGETS := $(NAMES_targets:%=$(BUILD)/tests/fuzz/replay-%)
 tests: $(TARGETS)
 $(TARGETS): $(BUILD)/tests/fuzz/replay-%: \
 		$(BUILD)/obj/tests/fuzz/targets/%.o \
+		$(call objects,$(SRC_targets_parts)) \
 		$(BUILD)/obj/tests/fuzz/targets/replay/main.o \
 		$(filter %-vm.a %-jit.a %-dp.a,$(LIBS_OURS))
 	@$(call say,LINK)
@@ -21,25 +24,28 @@ $(TARGETS): $(BUILD)/tests/fuzz/replay-%: \
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS_PURE)
 
-# SEED=N repeats what a failure names; KERNEL=N programs are shown to Linux, too; T=NAME runs a target with libFuzzer,
-# which leaves what it learns in build/tests/fuzz/NAME/.
-.PHONY: fuzz
+# SEED=N repeats what a failure names; KERNEL=N programs are shown to Linux, too.  After the programs each target has a
+# tenth of the time with libFuzzer; T=NAME runs that target alone, for all of it.  What they learn stays in
+# build/tests/fuzz/NAME/.
+.PHONY: fuzz fuzz-programs $(NAMES_targets:%=fuzz-%)
 SECS ?= 60
 KERNEL ?= 5000
-fuzz: $(FUZZ) ## random programs, or bytes for a parser (SECS=60 SEED=N T=NAME)
-ifeq ($(T),)
+fuzz: $(if $(T),fuzz-$(T),fuzz-programs $(NAMES_targets:%=fuzz-%)) ## random programs, bytes for each parser (SECS=60 SEED=N T=NAME)
+
+fuzz-programs: $(FUZZ)
 	$(FUZZ) --secs=$(SECS) --census --seed=$(or $(SEED),$(shell date +%s%N))
 	$(FUZZ) --kernel --count=$(KERNEL) --inputs=1 --seed=$(or $(SEED),1) \
 		|| [ $$? = 77 ]
-else
-	$(Q)mkdir -p $(BUILD)/tests/fuzz/$(T)
+
+$(NAMES_targets:%=fuzz-%): fuzz-%:
+	$(Q)mkdir -p $(BUILD)/tests/fuzz/$*
 	$(Q)clang -std=gnu11 -D_GNU_SOURCE -g -O1 -iquote . -pthread \
-		-fno-strict-aliasing -fsanitize=fuzzer,address,undefined -o $(BUILD)/tests/fuzz/lib-$(T) \
-		tests/fuzz/targets/$(T).c $(SRC_vm) \
-		$(wildcard datapath/xdp_*.c) -lbpf -lelf
-	cd $(BUILD)/tests/fuzz && ./lib-$(T) -max_total_time=$(SECS) \
-		-print_final_stats=1 $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
-endif
+		-fno-strict-aliasing -fsanitize=fuzzer,address,undefined -o $(BUILD)/tests/fuzz/lib-$* \
+		tests/fuzz/targets/$*.c $(SRC_targets_parts) $(SRC_vm) \
+		$(SRC_jit) $(wildcard datapath/xdp_*.c) $(LIBS_PURE)
+	cd $(BUILD)/tests/fuzz && ./lib-$* -print_final_stats=1 \
+		-max_total_time=$(if $(T),$(SECS),$(shell expr $(SECS) / 10)) \
+		$* $(CURDIR)/tests/fuzz/corpus/$*
 
 # The fuzzer must find each.  M=NAME: only those with NAME in their name.
 .PHONY: fuzz-mutants

@@ -299,6 +299,8 @@ test_bad(void **state)
         { { { 0xe0, 0, 0, 0 }, { 0x06, 0, 0, 1 } }, "unknown instruction" },
         { { { 0xa1, 0, 0, 0 }, { 0x06, 0, 0, 1 } }, "unknown instruction" },
         { { { 0x38, 0, 0, 0 }, { 0x06, 0, 0, 1 } }, "unknown instruction" },
+        { { { 0x5f20, 0, 0, 0 }, { 0x06, 0, 0, 1 } }, "unknown instruction" },
+        { { { 0x08, 0, 0, 0 }, { 0x06, 0, 0, 1 } }, "unknown instruction" },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
