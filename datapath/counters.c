@@ -97,6 +97,22 @@ dp_tables_add_worker(struct dp_tables *tables)
 }
 
 void
+dp_tables_add_dry(struct dp_tables *tables)
+{
+    struct tables *t = tables_cast(tables);
+
+    ovs_mutex_lock(&t->mutex);
+    for (uint32_t hi = 0; hi < DP_N_CHUNKS; hi++) {
+        if (t->refs[hi]
+            && !atomic_load_explicit(&t->pub.cells[DP_WORKER_DRY][hi],
+                                     memory_order_relaxed)) {
+            add_cells(t, DP_WORKER_DRY, hi);
+        }
+    }
+    ovs_mutex_unlock(&t->mutex);
+}
+
+void
 dp_tables_destroy(struct dp_tables *tables)
 {
     struct tables *t;
@@ -110,7 +126,7 @@ dp_tables_destroy(struct dp_tables *tables)
                                         memory_order_relaxed),
                    sizeof(struct dp_flow_chunk));
         free(t->refs[i]);
-        for (unsigned w = 0; w < n_workers(t); w++) {
+        for (unsigned w = 0; w <= DP_WORKER_DRY; w++) {
             chunk_free(atomic_load_explicit(&t->pub.cells[w][i],
                                             memory_order_relaxed),
                        sizeof(struct dp_cell_chunk));

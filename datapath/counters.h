@@ -27,6 +27,7 @@ enum {
     DP_CHUNK = 1 << DP_CHUNK_BITS,      /* Entries a chunk. */
     DP_N_CHUNKS = 256,                  /* So 16 Mi entries at most. */
     DP_MAX_WORKERS = 64,
+    DP_WORKER_DRY = DP_MAX_WORKERS,     /* Whose counts are nobody's. */
     DP_FLOW_OWN_PARAMS = 3
 };
 
@@ -65,12 +66,14 @@ struct dp_counter_table;
 
 struct dp_tables {
     struct dp_flow_chunk *_Atomic flows[DP_N_CHUNKS];
-    struct dp_cell_chunk *_Atomic cells[DP_MAX_WORKERS][DP_N_CHUNKS];
+    struct dp_cell_chunk *_Atomic cells[DP_MAX_WORKERS + 1][DP_N_CHUNKS];
 };
 
 struct dp_tables *dp_tables_create(void);
 /* Makes cells for the next worker: the first call for worker 0, and so on. */
 void dp_tables_add_worker(struct dp_tables *);
+/* Makes cells for DP_WORKER_DRY, as far as it has none. */
+void dp_tables_add_dry(struct dp_tables *);
 /* No flow may be left, nor a free be pending. */
 void dp_tables_destroy(struct dp_tables *);
 

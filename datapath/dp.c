@@ -12,6 +12,7 @@
 #include "datapath/port.h"
 #include "datapath/meter.h"
 #include "datapath/private.h"
+#include "datapath/tap-private.h"
 #include "datapath/upcall.h"
 #include "datapath/worker.h"
 #include "datapath/workers.h"
@@ -67,6 +68,7 @@ dp_destroy(struct dp *dp)
     }
     ovs_assert(ovs_list_is_empty(&dp->bridges));
     ovs_list_remove(&dp->node);
+    dp_dry_destroy(dp);
     dp_workers_destroy(dp);
     dp_keep_finish();
 

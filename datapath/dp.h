@@ -311,6 +311,10 @@ enum dp_drop_reason {
     DP_N_DROPS
 };
 
+/* The row's name in drop-reasons.def in lower case, and its text. */
+const char *dp_drop_name(enum dp_drop_reason);
+const char *dp_drop_text(enum dp_drop_reason);
+
 /* Appends the rows 'reason, table, cookie, packets' of 'bridge' (null: all)
  * to 'out' as text, or as JSON.  drop/show prints them.
  *
@@ -424,6 +428,9 @@ long long int dp_ctx_now_ms(const struct dp_ctx *);
 /* Which worker runs the packet: less than DP_MAX_WORKER_IDS. */
 enum { DP_MAX_WORKER_IDS = 64 };
 unsigned dp_ctx_worker(const struct dp_ctx *);
+
+/* The packet must have no effect: nothing may be learned from it. */
+bool dp_ctx_is_dry(const struct dp_ctx *);
 
 /* A word of theirs that lives as long as the packet, 0 at first. */
 uint32_t *dp_ctx_tag(struct dp_ctx *);

@@ -38,10 +38,6 @@ typedef void dp_drops_cb(enum dp_drop_reason, uint8_t table_id,
                          uint64_t cookie, uint64_t n_packets, void *aux);
 void dp_drops_each(const struct dp_drops *, dp_drops_cb *, void *aux);
 
-/* The row's name in drop-reasons.def in lower case, and its text. */
-const char *dp_drop_name(enum dp_drop_reason);
-const char *dp_drop_text(enum dp_drop_reason);
-
 /* Registers drop/show; once a process. */
 void dp_drops_init(void);
 

@@ -217,7 +217,9 @@ HELPER(meter)
 {
     struct dp_ctx *ctx = to_ctx(r1);
     struct dp_worker *worker = ctx->cold->worker;
-    int result = dp_meter_run(worker, r2, ctx->packet_size, worker->now_us);
+    int result = (OVS_UNLIKELY(worker->dry) ? DP_METER_PASS
+                  : dp_meter_run(worker, r2, ctx->packet_size,
+                                 worker->now_us));
 
     if (result == DP_METER_DROP) {
         dp_ctx_drop(ctx, DP_DROP_METER);

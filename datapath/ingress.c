@@ -6,6 +6,7 @@
 #include "datapath/run.h"
 
 #include "datapath/ctx.h"
+#include "datapath/private.h"
 #include "datapath/worker.h"
 #include "dp-packet.h"
 
@@ -79,8 +80,14 @@ dp_ctx_now_ms(const struct dp_ctx *ctx)
     return ctx->cold->worker->now_ms;
 }
 
+bool
+dp_ctx_is_dry(const struct dp_ctx *ctx)
+{
+    return ctx->cold->worker->dry;
+}
+
 unsigned
 dp_ctx_worker(const struct dp_ctx *ctx)
 {
-    return ctx->cold->worker->id;
+    return ctx->cold->worker->dry ? DP_WORKER_MAIN : ctx->cold->worker->id;
 }

@@ -43,6 +43,7 @@ struct dp {
     unsigned max_workers;       /* Numbers, the main thread's included. */
     unsigned n_workers;         /* That ever were, the main thread's too. */
     struct dp_worker **workers;
+    struct dp_worker *dry;      /* Null: not needed yet (tap.h). */
 
     /* How queues are given to workers (datapath/workers.c). */
     enum dp_assign assign;

@@ -409,13 +409,13 @@ give_up(struct dp_cold *cold)
     }
 }
 
-/* What became of the packet. */
-static void
-run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
+/* The packet has ended: what it outputs is what 'cold' has from here on.
+ * Returns the last rule that it met. */
+static const struct dp_flow *
+settle(struct dp_ctx *ctx)
 {
     struct dp_cold *cold = ctx->cold;
     const struct dp_flow *flow = cold->flow;
-    bool output;
 
     dp_run_count(cold->worker, ctx);
     if (cold->fatal) {
@@ -433,7 +433,17 @@ run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
         dp_tap_end(ctx, flow);
         clear_rare(cold);
     }
-    output = cold->n_outs > 0;
+    return flow;
+}
+
+/* What became of the packet. */
+static void
+run_finish(struct dp_ctx *ctx, struct burst_sums *sums)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_flow *flow = settle(ctx);
+    bool output = cold->n_outs > 0;
+
     if (output) {
         dp_ctx_dress(ctx);
     }
@@ -539,6 +549,16 @@ start_burst(struct dp_worker *worker, struct dp_packet **packets, unsigned n,
     return n_ctxs;
 }
 
+/* The checked interpreter has stopped the program, or a jump through an empty
+ * slot fell through. */
+static void
+stopped(struct dp_ctx *ctx, const struct vm_prog *parse)
+{
+    dp_ctx_fatal(ctx, ctx->turn.result == parse->type->abort_ret
+                      ? DP_DROP_PROGRAM_ERROR : DP_DROP_NO_PROGRAM);
+    ctx->turn.result = 0;
+}
+
 static void
 finish_burst(struct dp_worker *worker, unsigned n,
              const struct vm_prog *parse)
@@ -562,11 +582,7 @@ finish_burst(struct dp_worker *worker, unsigned n,
             continue;
         }
         if (OVS_UNLIKELY(ctx->turn.result)) {
-            /* The checked interpreter has stopped the program, or a jump
-             * through an empty slot fell through. */
-            dp_ctx_fatal(ctx, ctx->turn.result == parse->type->abort_ret
-                              ? DP_DROP_PROGRAM_ERROR : DP_DROP_NO_PROGRAM);
-            ctx->turn.result = 0;
+            stopped(ctx, parse);
         }
         run_finish(ctx, &sums);
     }
@@ -600,4 +616,34 @@ dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
     }
     finish_burst(worker, n, parse);
     return burst.bytes;
+}
+
+void
+dp_run_dry(struct dp_worker *worker, struct dp_bridge *bridge,
+           struct dp_packet *packet, uint32_t in_port)
+{
+    struct dp_ctx *ctx = dp_worker_ctx(worker, 0);
+    struct dp_cold *cold = dp_worker_cold(worker, 0);
+    const struct vm_prog *parse;
+    struct burst burst;
+
+    worker->n_stamped = 0;
+    dp_run_stamp(worker, bridge, 1);
+    parse = atomic_load_explicit(&worker->slots->prog[DP_SLOT_PARSE],
+                                 memory_order_acquire);
+    burst.obstacle = obstacle(bridge, parse);
+    burst.flags = special_flags(bridge, in_port) & ~DP_PORT_INGRESS;
+    if (start_burst(worker, &packet, 1, in_port, &burst)) {
+        vm_prog_run_burst(parse, burst.ctxs, 1);
+    }
+    cold->rare = true;          /* dp_tap_end(), however it ended. */
+    if (ctx->turn.result) {
+        stopped(ctx, parse);
+    }
+    settle(ctx);
+    dp_outputs_cancel(cold);
+    dp_upcalls_cancel(cold);
+    dp_outputs_send(cold);
+    cold->out = NULL;
+    renew(cold);
 }

@@ -207,6 +207,11 @@ void dp_run_stamp(struct dp_worker *, struct dp_bridge *, unsigned n);
 uint64_t dp_run_burst(struct dp_worker *, struct dp_bridge *,
                   struct dp_packet **packets, unsigned n, uint32_t in_port);
 
+/* Runs 'packet' (owned) alone, with the worker's slots and version, and takes
+ * back what comes of it. */
+void dp_run_dry(struct dp_worker *, struct dp_bridge *,
+                struct dp_packet *packet, uint32_t in_port);
+
 /* ingress.c: shows the packet to dp_set_ingress()'s function; true if it ends
  * there. */
 bool dp_ingress(struct dp_ctx *);

@@ -51,8 +51,14 @@ uint32_t dp_tap_step(struct dp_ctx *, uint32_t slot);
  * drop that has no reason of its own. */
 void dp_tap_end(struct dp_ctx *, const struct dp_flow *flow);
 
+/* The second page of the bridge, which is made if need be. */
+struct vm_slots *dp_taps_page(struct dp_bridge *);
+
 /* Frees what a worker has for taps. */
 void dp_tap_free_runs(struct dp_worker *);
+
+/* tap-dry.c: frees what dry runs need. */
+void dp_dry_destroy(struct dp *);
 
 /* The bridge is being destroyed. */
 void dp_taps_destroy(struct dp_bridge *);

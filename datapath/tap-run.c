@@ -87,8 +87,13 @@ dp_tap_enter(struct dp_ctx *ctx, uint32_t candidates)
 uint32_t
 dp_tap_step(struct dp_ctx *ctx, uint32_t slot)
 {
-    struct dp_tap_record *r = &find_run(ctx)->record;
+    struct dp_tap_run *run = find_run(ctx);
+    struct dp_tap_record *r = &run->record;
 
+    if (OVS_UNLIKELY(ctx->cold->worker->dry) && !r->n_steps) {
+        ctx->cold->rare = true;
+        start(run, ctx);
+    }
     if (r->n_steps < DP_TAP_MAX_STEPS) {
         const struct dp_flow *flow = dp_flow_get(
             ctx->cold->worker->dp->tables, DP_HIT_FLOW(ctx->hit));

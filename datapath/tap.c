@@ -170,9 +170,13 @@ dp_bridge_set_slot(struct dp_bridge *bridge, uint32_t slot,
     taps = atomic_load_explicit(&bridge->taps, memory_order_relaxed);
     if (taps) {
         set_tapped_locked(taps, slot, prog);
-        slot = slot == DP_SLOT_TABLE ? DP_SLOT_PLAIN : slot;
+        if (slot == DP_SLOT_TABLE) {
+            dp_slots_set(dp_bridge_slots(bridge), DP_SLOT_PLAIN, prog);
+        }
     }
-    dp_slots_set(dp_bridge_slots(bridge), slot, prog);
+    if (slot != DP_SLOT_TABLE || !taps || !taps->n) {
+        dp_slots_set(dp_bridge_slots(bridge), slot, prog);
+    }
     ovs_mutex_unlock(&mutex);
 }
 
@@ -199,13 +203,30 @@ taps_create_locked(struct dp_bridge *bridge)
     return taps;
 }
 
-static void
-taps_free(struct dp_taps *taps)
+/* Once made, it stays as long as the bridge. */
+static struct dp_taps *
+get_taps_locked(struct dp_bridge *bridge)
+    OVS_REQUIRES(mutex)
 {
-    vm_slots_unref(taps->page);
-    vm_prog_unref(taps->entry);
-    vm_prog_unref(taps->table0);
-    free(taps);
+    struct dp_taps *taps = atomic_load_explicit(&bridge->taps,
+                                                memory_order_relaxed);
+
+    if (!taps) {
+        taps = taps_create_locked(bridge);
+        atomic_store_explicit(&bridge->taps, taps, memory_order_release);
+    }
+    return taps;
+}
+
+struct vm_slots *
+dp_taps_page(struct dp_bridge *bridge)
+{
+    struct vm_slots *page;
+
+    ovs_mutex_lock(&mutex);
+    page = get_taps_locked(bridge)->page;
+    ovs_mutex_unlock(&mutex);
+    return page;
 }
 
 /* Puts the right program into the slot of table 0. */
@@ -213,8 +234,13 @@ static int
 publish_entry_locked(struct dp_bridge *bridge, struct dp_taps *taps)
     OVS_REQUIRES(mutex)
 {
-    struct vm_prog *entry = make_entry(taps, bridge);
+    struct vm_prog *entry;
 
+    if (!taps->n) {
+        dp_slots_set(dp_bridge_slots(bridge), DP_SLOT_TABLE, taps->table0);
+        return 0;
+    }
+    entry = make_entry(taps, bridge);
     if (!entry) {
         return -ENOMEM;
     }
@@ -225,22 +251,6 @@ publish_entry_locked(struct dp_bridge *bridge, struct dp_taps *taps)
 }
 
 /* Taps. */
-
-static void
-unpublish(struct dp_bridge *bridge, struct dp_taps *taps)
-{
-    struct vm_slots *slots = dp_bridge_slots(bridge);
-
-    ovs_mutex_lock(&mutex);
-    dp_slots_set(slots, DP_SLOT_TABLE, taps->table0);
-    atomic_store_explicit(&bridge->taps, NULL, memory_order_release);
-    ovs_mutex_unlock(&mutex);
-    dp_synchronize(bridge->dp);
-    ovs_mutex_lock(&mutex);
-    dp_slots_set(slots, DP_SLOT_PLAIN, NULL);
-    ovs_mutex_unlock(&mutex);
-    taps_free(taps);
-}
 
 int
 dp_tap_add(struct dp_bridge *bridge, const struct dp_tap_attr *attr,
@@ -253,11 +263,7 @@ dp_tap_add(struct dp_bridge *bridge, const struct dp_tap_attr *attr,
 
     *tapp = NULL;
     ovs_mutex_lock(&mutex);
-    taps = atomic_load_explicit(&bridge->taps, memory_order_relaxed);
-    if (!taps) {
-        taps = taps_create_locked(bridge);
-        atomic_store_explicit(&bridge->taps, taps, memory_order_release);
-    }
+    taps = get_taps_locked(bridge);
     while (i < DP_MAX_TAPS && atomic_load_explicit(&taps->taps[i],
                                                    memory_order_relaxed)) {
         i++;
@@ -297,38 +303,38 @@ dp_tap_del(struct dp_tap *tap)
     atomic_store_explicit(&taps->taps[tap->index], NULL,
                           memory_order_release);
     taps->n--;
-    if (taps->n) {
-        /* Should that fail, the old one asks for a tap in vain. */
-        publish_entry_locked(bridge, taps);
-    }
+    /* Should that fail, the old one asks for a tap in vain. */
+    publish_entry_locked(bridge, taps);
     ovs_mutex_unlock(&mutex);
-    if (taps->n) {
-        dp_synchronize(bridge->dp);
-    } else {
-        unpublish(bridge, taps);
-    }
+    dp_synchronize(bridge->dp);
     free(tap);
 }
 
 void
 dp_taps_destroy(struct dp_bridge *bridge)
 {
-    struct dp_taps *taps;
+    struct dp_taps *taps = atomic_load_explicit(&bridge->taps,
+                                                memory_order_relaxed);
 
-    while ((taps = atomic_load_explicit(&bridge->taps,
-                                        memory_order_relaxed))) {
-        unsigned i = 0;
-        struct dp_tap *tap;
-        struct dp_tap_attr attr;
+    for (unsigned i = 0; taps && i < DP_MAX_TAPS; i++) {
+        struct dp_tap *tap = atomic_load_explicit(&taps->taps[i],
+                                                  memory_order_relaxed);
 
-        while (!(tap = atomic_load_explicit(&taps->taps[i],
-                                            memory_order_relaxed))) {
-            i++;
+        if (tap) {
+            struct dp_tap_attr attr = tap->attr;
+
+            dp_tap_del(tap);
+            if (attr.gone) {
+                attr.gone(attr.aux);
+            }
         }
-        attr = tap->attr;
-        dp_tap_del(tap);
-        if (attr.gone) {
-            attr.gone(attr.aux);
-        }
+    }
+    if (taps) {
+        atomic_store_explicit(&bridge->taps, NULL, memory_order_relaxed);
+        dp_synchronize(bridge->dp);
+        vm_slots_unref(taps->page);
+        vm_prog_unref(taps->entry);
+        vm_prog_unref(taps->table0);
+        free(taps);
     }
 }

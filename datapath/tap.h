@@ -121,4 +121,13 @@ int dp_tap_add(struct dp_bridge *, const struct dp_tap_attr *,
                struct dp_tap **);
 void dp_tap_del(struct dp_tap *);
 
+/* Runs 'packet' (owned) of port 'in_port' through the programs of the bridge
+ * as if received now, and gives 'done' the record of it; its 'key' is only
+ * what a packet starts with.  Nothing else happens: it counts nowhere, nothing
+ * is learned, sent, or handed up, and meters let it pass. */
+void dp_bridge_dry_run(struct dp_bridge *, struct dp_packet *packet,
+                       uint32_t in_port,
+                       void (*done)(const struct dp_tap_record *, void *aux),
+                       void *aux);
+
 #endif /* datapath/tap.h */

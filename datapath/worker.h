@@ -82,6 +82,7 @@ struct dp_worker {
     bool in_dpdk;               /* DPDK knows its thread; the thread's. */
     bool far;                   /* Flows' counters are likely to be. */
     bool rx_bare;               /* Its packets are DPDK's, as received. */
+    bool dry;                   /* Its packets have no effect (tap.h). */
     bool relatch;               /* Latch again before the next packet. */
     bool busy;                  /* There were packets in the last round. */
     uint64_t now_us;

@@ -13,6 +13,7 @@
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
+#include "ofproto/trace.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "seq.h"
@@ -169,6 +170,7 @@ of_bridge_destruct(struct ofproto *ofproto, bool del OVS_UNUSED)
     struct oftable *table;
     struct rule *rule;
 
+    of_trace_live_forget(bridge);
     hmap_remove(&of_bridges, &bridge->name_node);
 
     OFPROTO_FOR_EACH_TABLE (table, ofproto) {

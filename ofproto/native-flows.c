@@ -34,6 +34,9 @@ of_native_LEARN(struct dp_ctx *ctx, const void *block,
     bool success;
     struct flow flow;
 
+    if (dp_ctx_is_dry(ctx)) {
+        return 0;
+    }
     dp_ctx_flow(ctx, &flow);
     if (of_learn_now(bridge, learn, &flow, &success)) {
         return 0;
@@ -60,7 +63,8 @@ of_native_FIN_TIMEOUT(struct dp_ctx *ctx, const void *block,
     struct flow flow;
 
     dp_ctx_flow(ctx, &flow);
-    if (rule && is_ip_any(&flow) && flow.nw_proto == IPPROTO_TCP
+    if (rule && !dp_ctx_is_dry(ctx)
+        && is_ip_any(&flow) && flow.nw_proto == IPPROTO_TCP
         && ntohs(flow.tcp_flags) & (TCP_FIN | TCP_RST)) {
         ofproto_rule_reduce_timeouts(&rule->up, fin->fin_idle_timeout,
                                      fin->fin_hard_timeout);

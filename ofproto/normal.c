@@ -90,6 +90,8 @@ learn(struct dp_ctx *ctx, struct of_l2 *l2, const struct of_l2_packet *packet,
     if (e && e->port == ofp_to_u16(input->bundle->port)
         && !packet->gratuitous_arp) {
         of_fdb_touch(e, dp_ctx_now_ms(ctx) / 1000);
+    } else if (dp_ctx_is_dry(ctx)) {
+        return;
     } else if (of_l2_in_main_thread()) {
         of_l2_learn(l2, packet->dl_src, input->vlan,
                     in_port_from_ctx(ctx), packet->gratuitous_arp);

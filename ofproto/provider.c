@@ -16,6 +16,7 @@
 #include "ofproto/monitor.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
+#include "ofproto/trace.h"
 #include "ofproto/native.h"
 #include "ofproto/packet-in.h"
 #include "ofproto/slowpath.h"
@@ -95,6 +96,7 @@ type_run(const char *type)
         }
         of_monitor_run();
         of_compile_run();
+        of_trace_live_run();
         of_rule_reap();
     }
     return 0;
@@ -111,6 +113,7 @@ type_wait(const char *type)
         }
         dp_wait(of_dp);
         of_compile_wait();
+        of_trace_live_wait();
         of_monitor_wait();
         seq_wait(of_changes_seq(), changes_seqno);
     }

@@ -172,7 +172,7 @@ run_STACK_POP(struct slow_ctx *ctx, const struct ofpact *a)
 {
     if (!nxm_execute_stack_pop(ofpact_get_STACK_POP(a), &ctx->flow,
                                unused_wc(), &ctx->stack)) {
-        slow_trace(ctx, "stack underflow");
+        slow_trace_warning(ctx, "stack underflow");
     }
     return true;
 }
@@ -540,6 +540,7 @@ slow_actions(struct slow_ctx *ctx, const struct ofpact *ofpacts, size_t len)
         if (ctx->error != DP_DROP_NONE || ctx->exit) {
             break;
         }
+        slow_trace_action(ctx, a);
         if (!fn) {
             /* Cannot be: neither rules nor packet-outs with it get in. */
             ctx->error = DP_DROP_NO_PROGRAM;
@@ -587,7 +588,7 @@ slow_action_set(struct slow_ctx *ctx)
     ofpacts_execute_action_set(&list, &ctx->action_set);
     ofpbuf_clear(&ctx->action_set);
     if (list.size) {
-        slow_trace(ctx, "action set");
+        slow_trace(ctx, "action set is executed");
         ctx->in_action_set = true;
         slow_actions(ctx, list.data, list.size);
         ctx->in_action_set = false;

@@ -271,8 +271,8 @@ slow_effect_add(struct of_slow_out *out, enum of_slow_effect_kind kind)
     return e;
 }
 
-static void
-effect_free(struct of_slow_effect *e)
+void
+of_slow_effect_destroy(struct of_slow_effect *e)
 {
     ovs_list_remove(&e->node);
     effect_ops[e->kind].free(e);
@@ -289,7 +289,7 @@ slow_effects_cancel(struct of_slow_out *out)
             break;
         }
         if (effect_ops[e->kind].leaves) {
-            effect_free(e);
+            of_slow_effect_destroy(e);
         }
     }
     out->n_outputs = out->kept_outputs;
@@ -304,7 +304,7 @@ effects_run(struct of_slow_out *out, bool leaves)
     LIST_FOR_EACH_SAFE (e, node, &out->effects) {
         if (effect_ops[e->kind].leaves == leaves) {
             effect_ops[e->kind].run(out->bridge, e);
-            effect_free(e);
+            of_slow_effect_destroy(e);
         }
     }
 }
@@ -374,7 +374,7 @@ slow_effects_free(struct of_slow_out *out)
     struct of_slow_effect *e;
 
     LIST_FOR_EACH_SAFE (e, node, &out->effects) {
-        effect_free(e);
+        of_slow_effect_destroy(e);
     }
 }
 

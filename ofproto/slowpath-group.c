@@ -35,18 +35,18 @@ run_bucket(struct slow_ctx *ctx, const struct of_group *group,
     uint64_t stub[1024 / 8];
     struct ofpbuf list = OFPBUF_STUB_INITIALIZER(stub);
     struct flow old_flow = ctx->flow;
+    struct ovs_list *old_trace;
 
-    slow_trace(ctx, "bucket %"PRIu32, bucket->bucket_id);
+    old_trace = slow_trace_bucket(ctx, bucket->bucket_id);
     credit(ctx, of_group_bucket_counters(group, bucket->bucket_id));
     ofpacts_execute_action_set(&list, &set);
     ctx->depth++;
-    ctx->indent++;
     slow_actions(ctx, list.data, list.size);
     slow_finish_pause(ctx);
-    ctx->indent--;
     ctx->depth--;
     ofpbuf_uninit(&list);
 
+    ctx->trace = old_trace;
     ctx->flow = old_flow;
     ctx->exit = false;
 }
@@ -64,7 +64,8 @@ slow_group(struct slow_ctx *ctx, uint32_t group_id)
     }
     group = of_group_lookup(ctx->bridge, group_id, ctx->in->version);
     if (!group) {
-        slow_trace(ctx, "no group %"PRIu32, group_id);
+        slow_trace_warning(ctx, "output to nonexistent group %"PRIu32,
+                           group_id);
         ctx->drop = DP_DROP_NO_GROUP;
         return false;
     }
@@ -79,6 +80,10 @@ slow_group(struct slow_ctx *ctx, uint32_t group_id)
         credit(ctx, group->counters);
         LIST_FOR_EACH (bucket, list_node, &group->up.buckets) {
             if (i >= first && i < first + n && ctx->error == DP_DROP_NONE) {
+                if (group->up.type != OFPGT11_ALL) {
+                    slow_trace(ctx, "using bucket %"PRIu32,
+                               bucket->bucket_id);
+                }
                 run_bucket(ctx, group, bucket);
             }
             i++;

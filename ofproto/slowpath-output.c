@@ -113,17 +113,18 @@ slow_output_port(struct slow_ctx *ctx, ofp_port_t ofp_port, uint32_t max_len)
     struct of_slow_effect *e;
 
     if (!port || !port->dpp) {
-        slow_trace(ctx, "no port %"PRIu32, ofp_port);
+        slow_trace_warning(ctx, "Nonexistent output port");
         no_output(ctx, DP_DROP_NO_PORT);
         return;
     }
     if (port->up.pp.config & OFPUTIL_PC_NO_FWD) {
-        slow_trace(ctx, "port %"PRIu32" does not forward", ofp_port);
+        slow_trace(ctx, "OFPPC_NO_FWD set, skipping output");
         no_output(ctx, DP_DROP_NO_FWD);
         return;
     }
     if (ctx->flow.packet_type != htonl(PT_ETH) && !port->is_layer3) {
-        slow_trace(ctx, "port %"PRIu32" takes Ethernet only", ofp_port);
+        slow_trace_warning(ctx, "Trying to send non-Ethernet packet through "
+                           "legacy L2 port. Dropping packet.");
         no_output(ctx, DP_DROP_PACKET_TYPE);
         return;
     }
@@ -139,7 +140,6 @@ slow_output_port(struct slow_ctx *ctx, ofp_port_t ofp_port, uint32_t max_len)
     size = dp_packet_size(e->output.packet);
     dp_packet_set_size(e->output.packet, size - MIN(cut, size));
     ctx->out->n_outputs++;
-    slow_trace(ctx, "output to port %"PRIu32, ofp_port);
 }
 
 /* To all ports but the input port; 'flood': those that take part in it. */
@@ -314,11 +314,14 @@ normal(struct slow_ctx *ctx, const struct of_l2_conf *conf)
             return DP_DROP_NORMAL_NO_PORT;
         }
         if (!of_l2_may_output(&input, out)) {
+            slow_trace(ctx, "learned port is input port, dropping");
             return DP_DROP_NORMAL_SAME_PORT;
         }
+        slow_trace(ctx, "forwarding to learned port");
         normal_output(ctx, &input, out);
         return DP_DROP_NONE;
     }
+    slow_trace(ctx, "no learned MAC for destination, flooding");
     return normal_flood(ctx, conf, &input);
 }
 
@@ -332,7 +335,7 @@ output_normal(struct slow_ctx *ctx)
     of_mcast_refresh(l2);
     reason = normal(ctx, ovsrcu_get(struct of_l2_conf *, &l2->conf));
     if (reason != DP_DROP_NONE) {
-        slow_trace(ctx, "NORMAL drops the packet");
+        slow_trace_warning(ctx, "dropping: %s", dp_drop_text(reason));
         no_output(ctx, reason);
     }
 }
@@ -373,7 +376,6 @@ slow_controller(struct slow_ctx *ctx, enum ofp_packet_in_reason reason,
     e->packet_in = am;
     e->meter = oc->provider_meter_id;
     ctx->out->n_packet_ins++;
-    slow_trace(ctx, "to controller %"PRIu16, oc->controller_id);
 }
 
 static struct ofproto_async_msg *
@@ -476,7 +478,7 @@ slow_output(struct slow_ctx *ctx, ofp_port_t port, bool may_packet_in)
         if (port != in_port) {
             slow_output_port(ctx, port, 0);
         } else {
-            slow_trace(ctx, "port %"PRIu32" is the input port", port);
+            slow_trace(ctx, "skipping output to input port");
             no_output(ctx, DP_DROP_IN_PORT);
         }
         break;

@@ -42,6 +42,8 @@ struct slow_ctx {
     const struct of_rule *rule;     /* Null: none (packet-out, a miss). */
     ovs_be64 cookie;                /* Its cookie. */
     uint8_t table_id;
+    uint8_t last_table;             /* Of the last lookup, and the rule's. */
+    ovs_be64 last_cookie;
     int depth;                      /* Levels of backward resubmits. */
     int resubmits;                  /* Resubmits in all. */
 
@@ -52,12 +54,24 @@ struct slow_ctx {
                                      * whatever it did before. */
     enum dp_drop_reason drop;       /* If nothing is output, why. */
     uint32_t orig_skb_priority;
-    int indent;                     /* Of the trace. */
+    struct ovs_list *trace;         /* Where in the tree; null: no trace. */
 };
 
-/* A line of the trace. */
+/* A line of the trace: something that an action did. */
 void slow_trace(const struct slow_ctx *, const char *, ...)
     OVS_PRINTF_FORMAT(2, 3);
+void slow_trace_warning(const struct slow_ctx *, const char *, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+void slow_trace_error(const struct slow_ctx *, const char *, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+/* An action that is about to run. */
+void slow_trace_action(const struct slow_ctx *, const struct ofpact *);
+/* What follows is below a bucket or a table; returns where to go back to, by
+ * storing it to ctx->trace.  'rule' may be null: then 'text' says what was
+ * found. */
+struct ovs_list *slow_trace_bucket(struct slow_ctx *, uint32_t bucket_id);
+struct ovs_list *slow_trace_table(struct slow_ctx *, const struct of_rule *,
+                                  const char *text);
 
 /* slowpath-tables.c. */
 

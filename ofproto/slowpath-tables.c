@@ -76,7 +76,6 @@ search(struct slow_ctx *ctx, const struct slow_lookup *lookup,
         if (cr) {
             return of_rule_from_cls(cr);
         }
-        slow_trace(ctx, "table %d: no match", table_id);
         if (!lookup->honor_table_miss) {
             break;
         }
@@ -130,41 +129,46 @@ run_rule(struct slow_ctx *ctx, const struct of_rule *rule)
     e->rule.rule = CONST_CAST(struct of_rule *, rule);
     e->rule.size = ctx->size;
     ofproto_rule_ref(&e->rule.rule->up);
-    slow_trace(ctx, "table %"PRIu8": cookie %#"PRIx64", priority %d",
-               ctx->table_id, ntohll(rule->up.flow_cookie),
-               rule->up.cr.priority);
     ctx->rule = rule;
     ctx->cookie = rule->up.flow_cookie;
+    ctx->last_table = ctx->table_id;
+    ctx->last_cookie = ctx->cookie;
     slow_actions(ctx, actions->ofpacts, actions->ofpacts_len);
+}
+
+/* What a trace calls it. */
+static const char *
+found_text(enum found found)
+{
+    return (found == FOUND_MISS_TO_CONTROLLER
+            ? "No match, and a \"packet-in\" is called for."
+            : found == FOUND_FRAGMENT
+            ? "Packets are IP fragments and the fragment handling mode is "
+              "\"drop\"."
+            : "No match.");
 }
 
 static void
 run_found(struct slow_ctx *ctx, enum found found, const struct of_rule *rule)
 {
-    switch (found) {
-    case FOUND_RULE:
+    struct ovs_list *old_trace = slow_trace_table(ctx, rule,
+                                                  found_text(found));
+
+    if (found == FOUND_RULE) {
         run_rule(ctx, rule);
-        break;
-
-    case FOUND_MISS_TO_CONTROLLER:
+    } else {
         ctx->rule = NULL;
         ctx->cookie = htonll(0);
-        slow_controller_id(ctx, OFPR_IMPLICIT_MISS, 0);
-        break;
-
-    case FOUND_MISS:
-        ctx->rule = NULL;
-        ctx->cookie = htonll(0);
-        ctx->drop = DP_DROP_TABLE_MISS;
-        break;
-
-    case FOUND_FRAGMENT:
-        ctx->rule = NULL;
-        ctx->cookie = htonll(0);
-        ctx->drop = DP_DROP_FRAGMENT;
-        slow_trace(ctx, "fragment");
-        break;
+        ctx->last_table = ctx->table_id;
+        ctx->last_cookie = htonll(0);
+        if (found == FOUND_MISS_TO_CONTROLLER) {
+            slow_controller_id(ctx, OFPR_IMPLICIT_MISS, 0);
+        } else {
+            ctx->drop = (found == FOUND_MISS ? DP_DROP_TABLE_MISS
+                         : DP_DROP_FRAGMENT);
+        }
     }
+    ctx->trace = old_trace;
 }
 
 void
@@ -185,17 +189,19 @@ bool
 slow_may_go_deeper(struct slow_ctx *ctx)
 {
     if (ctx->depth >= OF_SLOW_MAX_DEPTH) {
-        slow_trace(ctx, "over %d levels of resubmit", OF_SLOW_MAX_DEPTH);
+        slow_trace_error(ctx, "over max translation depth %d",
+                         OF_SLOW_MAX_DEPTH);
         ctx->error = DP_DROP_RESUBMIT_DEPTH;
         return false;
     }
     if (ctx->resubmits >= OF_SLOW_MAX_RESUBMITS) {
-        slow_trace(ctx, "over %d resubmits", OF_SLOW_MAX_RESUBMITS);
+        slow_trace_error(ctx, "over %d resubmit actions",
+                         OF_SLOW_MAX_RESUBMITS);
         ctx->error = DP_DROP_RESUBMITS;
         return false;
     }
     if (ctx->stack.size >= OF_SLOW_MAX_STACK) {
-        slow_trace(ctx, "over %d bytes of stack", OF_SLOW_MAX_STACK);
+        slow_trace_error(ctx, "resubmits yielded over 64 kB of stack");
         ctx->error = DP_DROP_FRAMES;
         return false;
     }
@@ -221,9 +227,7 @@ slow_table(struct slow_ctx *ctx, const struct slow_lookup *lookup)
     found = find(ctx, lookup, &rule);
     ctx->resubmits++;
     ctx->depth += deeper;
-    ctx->indent++;
     run_found(ctx, found, rule);
-    ctx->indent--;
     ctx->depth -= deeper;
 
     if (ctx->error == DP_DROP_NONE) {

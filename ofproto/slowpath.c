@@ -4,12 +4,10 @@
 #include "ofproto/slowpath.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include "ofproto/connmgr.h"
 #include "dp-packet.h"
 #include "ofproto/in-band.h"
 #include "odp-execute.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-packet.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -22,20 +20,6 @@ VLOG_DEFINE_THIS_MODULE(of_slowpath);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
-void
-slow_trace(const struct slow_ctx *ctx, const char *format, ...)
-{
-    if (ctx->in->trace) {
-        va_list args;
-
-        va_start(args, format);
-        ds_put_char_multiple(ctx->in->trace, ' ', 4 * ctx->indent);
-        ds_put_format_valist(ctx->in->trace, format, args);
-        ds_put_char(ctx->in->trace, '\n');
-        va_end(args);
-    }
-}
-
 /* Translation. */
 
 static void
@@ -46,6 +30,7 @@ ctx_init(struct slow_ctx *ctx, const struct of_slow_in *in,
 
     memset(ctx, 0, sizeof *ctx);
     ctx->in = in;
+    ctx->trace = in->trace;
     ctx->bridge = in->bridge;
     ctx->out = out;
     ctx->flow = *in->flow;
@@ -150,6 +135,12 @@ finish(struct slow_ctx *ctx)
     }
     out->drop_table = ctx->table_id;
     out->drop_cookie = ctx->cookie;
+    if (ctx->error == DP_DROP_NONE && !ctx->in->ofpacts
+        && (out->drop == DP_DROP_ACTION || out->drop == DP_DROP_TABLE_MISS)) {
+        out->drop_table = ctx->last_table;
+        out->drop_cookie = ctx->last_cookie;
+    }
+    out->flow = ctx->flow;
 }
 
 enum ofperr

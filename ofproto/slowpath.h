@@ -68,7 +68,8 @@ struct of_slow_in {
                                      * before execution. */
     bool received;                  /* Entered by the port 'flow->in_port':
                                      * its NO_RECV applies. */
-    struct ds *trace;               /* Null, or gets a line a step. */
+    struct ovs_list *trace;         /* Null, or gets what happens (of
+                                     * trace-tree.h). */
 };
 
 /* Kinds of effects: rows of ofproto/slowpath-effects.def, each with
@@ -138,6 +139,8 @@ struct of_slow_out {
     enum dp_drop_reason drop;
     uint8_t drop_table;
     ovs_be64 drop_cookie;
+
+    struct flow flow;               /* Headers and metadata at the end. */
 };
 
 /* On success stores an outcome in '*outp'.  Fails for actions that cannot be
@@ -148,6 +151,9 @@ enum ofperr of_slow_translate(const struct of_slow_in *,
 void of_slow_execute(struct of_slow_out *out);
 /* Frees 'out'; nothing has happened. */
 void of_slow_revert(struct of_slow_out *out);
+
+/* Takes one of its effects out, as if it were not. */
+void of_slow_effect_destroy(struct of_slow_effect *);
 
 /* Learned flows of 'out' enter their tables in 'version' (finished by the
  * execution), and leave them again.  ofproto_mutex is held. */

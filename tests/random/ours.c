@@ -25,6 +25,7 @@
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 #include "ofproto/slowpath.h"
+#include "ofproto/trace.h"
 #include "utilities/replay-netdev.h"
 
 static struct ofproto *ofproto;
@@ -32,6 +33,7 @@ static struct of_bridge *bridge;
 static struct rnd_result *compiled;     /* Where outputs are noted. */
 static struct rnd_conn groups_conn, flows_conn;
 static bool had_groups;                 /* The last case. */
+static bool has_meters;                 /* This case. */
 static uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
 
 static void
@@ -311,6 +313,26 @@ note_effect(const struct of_slow_effect *e, struct rnd_result *r)
     }
 }
 
+/* What a trace compares: the programs' dry run with the slow path. */
+static void
+check_trace(const struct dp_packet *packet, uint16_t in_port,
+            const struct of_slow_out *out, struct rnd_result *r)
+{
+    struct of_trace_run *run = of_trace_dry_run(bridge, packet, in_port);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    /* 'out' went through them, what is traced does not. */
+    if (has_meters) {
+        of_trace_run_free(run);
+        return;
+    }
+    if (!of_trace_agree(out, run, &s) && !r->error) {
+        r->error = xasprintf("packet %d, trace: %s", r->current, ds_cstr(&s));
+    }
+    ds_destroy(&s);
+    of_trace_run_free(run);
+}
+
 static void
 run_slow(const struct dp_packet *packet, uint16_t in_port,
          struct rnd_result *r)
@@ -336,6 +358,7 @@ run_slow(const struct dp_packet *packet, uint16_t in_port,
     LIST_FOR_EACH (e, node, &out->effects) {
         note_effect(e, r);
     }
+    check_trace(clone, in_port, out, r);
     of_slow_revert(out);
     dp_packet_delete(clone);
 }
@@ -352,6 +375,7 @@ rnd_ours_run(const struct rnd_case *c, struct rnd_result *fast,
     };
     static const char *const splits[] = { "auto", "always", "never" };
 
+    has_meters = c->n_meters > 0;
     delete_all();
     of_l2_flush(bridge->l2);
     ovs_assert(of_plan_set(plans[c->seed % ARRAY_SIZE(plans)],

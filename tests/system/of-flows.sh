@@ -269,12 +269,73 @@ check 'table-miss: drop' prints $((n + 1)) port_counts 2
 
 ## Explanations
 
-trace=$(appctl ofproto/trace br0 'in_port=1,tcp,tp_dst=80')
-check 'ofproto/trace names the flow' sh -c \
-    "echo '$trace' | grep -q '^Flow: tcp,in_port=p1.*tp_dst=80'"
+ofctl del-flows br0
+ofctl add-flow br0 'cookie=0x7,in_port=1,udp,actions=dec_ttl,resubmit(,3)'
+ofctl add-flow br0 'cookie=0x8,table=3,udp,tp_dst=53,actions=2'
+ofctl add-flow br0 'cookie=0x9,table=3,priority=1,actions=drop'
+explained='Flow: udp,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,'\
+'dl_dst=00:00:00:00:00:00,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_tos=0,nw_ecn=0,'\
+'nw_ttl=64,nw_frag=no,tp_src=0,tp_dst=53
+
+bridge("br0")
+-------------
+ 0. udp,in_port=1, priority 32768, cookie 0x7
+    dec_ttl
+    resubmit(,3)
+ 3. udp,tp_dst=53, priority 32768, cookie 0x8
+    output:2
+
+Verdict: output to port 2 (p2)'
+# Something in the output of the command $2 matches $1.
+outputs() {
+    outputs_what=$1
+    shift
+    "$@" | grep -q -e "$outputs_what"
+}
+trace() {
+    appctl ofproto/trace "$@" | grep -v '^Final flow'
+}
+check 'ofproto/trace explains' prints "$explained" \
+    trace br0 'in_port=1,udp,nw_ttl=64,udp_dst=53'
+check 'a flow of the datapath, too' outputs 'output to port 2' appctl \
+    ofproto/trace "in_port(1),eth(src=50:54:00:00:00:01,\
+dst=50:54:00:00:00:02),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,\
+proto=17,tos=0,ttl=64,frag=no),udp(src=1,dst=53)"
+check 'says who drops' outputs \
+    'dropped in table 3, action: .* by the rule with cookie 0x9' \
+    appctl ofproto/trace br0 'in_port=1,udp,nw_ttl=64,udp_dst=54' -generate
+check 'a packet-out' outputs 'output to port 3' appctl \
+    ofproto/trace-packet-out br0 'in_port=1,udp' 'output:3'
+refuses 'a packet-out that is inconsistent' 'Bad actions' appctl \
+    ofproto/trace-packet-out -consistent br0 'in_port=1,arp' \
+    'set_field:1->tcp_dst'
 check 'and changes nothing' prints $((n + 1)) port_counts 2
+check 'nor counts' prints 0 n_packets cookie=0x7
 refuses 'a trace of no flow' 'unknown field' appctl ofproto/trace br0 nosuch
-refuses 'a trace in no bridge' 'no such bridge' appctl ofproto/trace br1 ip
+refuses 'a trace in no bridge' 'unknown bridge' appctl ofproto/trace br1 ip
+
+appctl trace/live br0 'in_port=1,udp,tp_dst=53' 2 30 >"$dir/live" &
+live=$!
+appctl trace/live br0 tcp 1 1 >"$dir/live-tcp" &
+live_tcp=$!
+# Until the taps are there packets are not seen.
+tapped() {
+    receive p1 && [ -s "$dir/live" ]
+}
+check 'trace/live waits for packets' wait_until 10 tapped
+check 'and ends' wait "$live"
+check 'with their traces' prints 2 grep -c '^Verdict: output to port 2' \
+    "$dir/live"
+check 'and cycles' prints 2 grep -c '  actions of table 3, cookie 0x8' \
+    "$dir/live"
+check 'about which programs agree' sh -c "! grep disagree '$dir/live'"
+warp 2000
+check 'or for its time' wait "$live_tcp"
+check 'in vain' outputs 'no packet that matches' cat "$dir/live-tcp"
+refuses 'a live trace of nothing' 'nosuch' appctl trace/live br0 nosuch
+refuses 'a live trace of no packets' 'from 1 to 1000' \
+    appctl trace/live br0 udp 0
+n=$(($(port_counts 2) - 1))
 for command in dpctl/dump-flows upcall/show 'mdb/show br0' \
     'dpif-netdev/pmd-perf-log-set on' dpctl/dump-conntrack; do
     # shellcheck disable=SC2086 # a command and its argument
