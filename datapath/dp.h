@@ -341,6 +341,16 @@ struct dp_totals {
 };
 void dp_get_totals(const struct dp *, struct dp_totals *);
 
+/* Metrics as OpenMetrics 1.0 has them.  A family, by its name without the
+ * "_total" of a counter's samples, then its samples: name, value, and pairs of
+ * a label's name and value up to a null.  dp_metrics_format() appends the
+ * families of workers, drops and upcalls. */
+void dp_metric_family(struct ds *, const char *name, const char *type,
+                      const char *help);
+void dp_metric(struct ds *, const char *name, uint64_t value, ...)
+    __attribute__((sentinel));
+void dp_metrics_format(const struct dp *, struct ds *);
+
 /* Coverage of limits: a helper of ofproto/ that runs on workers (NORMAL)
  * registers itself here, before the first bridge is created. */
 typedef uint64_t dp_helper_fn(struct dp_ctx *);

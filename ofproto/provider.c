@@ -12,6 +12,7 @@
 #include "ofproto/l2.h"
 #include "ofproto/link.h"
 #include "ofproto/mcast.h"
+#include "ofproto/metrics.h"
 #include "ofproto/mirror.h"
 #include "ofproto/monitor.h"
 #include "ofproto/of.h"
@@ -76,6 +77,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
 void
 of_provider_exit(void)
 {
+    of_metrics_exit();
     if (of_dp) {
         ovsrcu_barrier();
         of_rule_reap();
@@ -95,6 +97,7 @@ type_run(const char *type)
             poll_immediate_wake();
         }
         of_monitor_run();
+        of_metrics_run();
         of_compile_run();
         of_trace_live_run();
         of_rule_reap();
@@ -115,6 +118,7 @@ type_wait(const char *type)
         of_compile_wait();
         of_trace_live_wait();
         of_monitor_wait();
+        of_metrics_wait();
         seq_wait(of_changes_seq(), changes_seqno);
     }
 }
@@ -124,6 +128,7 @@ static void
 type_set_config(const char *type OVS_UNUSED, const struct smap *other_config)
 {
     dp_set_config(of_dp, other_config);
+    of_metrics_set_config(other_config);
 }
 
 static const char *

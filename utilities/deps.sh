@@ -43,6 +43,7 @@ demo  curl                 fetches a page
 demo  procps               ps
 demo  python3-os-ken       a controller
 check python3-scapy        makes and takes packets
+check python3-prometheus-client  parses metrics
 check tcpdump              watches packets
 check iperf3               fills links
 check clang-14             compiles eBPF programs

@@ -164,6 +164,16 @@ void of_table_restore(struct of_entry *e);
 /* 'e' leaves the map; what workers may still see is freed later. */
 void of_table_delete(struct of_entry *e);
 
+/* A table in figures; false if it never had a rule.  ofproto_mutex is held. */
+struct of_table_info {
+    const char *plan;           /* By which it is looked up. */
+    size_t n_entries;           /* Rules, of all versions. */
+    size_t map_entries;         /* In the maps of it and its plan. */
+    size_t map_bytes;
+};
+bool of_pipeline_table_info(const struct of_pipeline *, uint8_t table_id,
+                            struct of_table_info *);
+
 /* pipeline/show. */
 enum of_show_what {
     OF_SHOW_PLAN,               /* Plan, masks, maps, sizes, probes. */

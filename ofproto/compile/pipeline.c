@@ -21,6 +21,7 @@
 #include "ofproto/compile/parse.h"
 #include "ofproto/compile/plan.h"
 #include "ofproto/compile/shape.h"
+#include "vm/map.h"
 #include "vm/prog.h"
 
 VLOG_DEFINE_THIS_MODULE(of_pipeline);
@@ -238,4 +239,28 @@ of_pipeline_destroy(struct of_pipeline *p)
         }
         free(p);
     }
+}
+
+bool
+of_pipeline_table_info(const struct of_pipeline *p, uint8_t table_id,
+                       struct of_table_info *info)
+{
+    const struct of_table *t = (table_id < OF_MAX_TABLES ? p->tables[table_id]
+                                : NULL);
+    const struct of_tplan *plan = t ? t->plan : NULL;
+
+    if (!t) {
+        return false;
+    }
+    *info = (struct of_table_info) {
+        .plan = plan ? plan->ops->name : "tuples",
+        .n_entries = t->n_entries,
+        .map_entries = vm_map_count(t->map),
+        .map_bytes = vm_map_memory(t->map),
+    };
+    if (plan && plan->map != t->map) {
+        info->map_entries += vm_map_count(plan->map);
+        info->map_bytes += vm_map_memory(plan->map);
+    }
+    return true;
 }

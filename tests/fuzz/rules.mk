@@ -18,7 +18,7 @@ $(TARGETS): $(BUILD)/tests/fuzz/replay-%: \
 		$(BUILD)/obj/tests/fuzz/targets/%.o \
 		$(call objects,$(SRC_targets_parts)) \
 		$(BUILD)/obj/tests/fuzz/targets/replay/main.o \
-		$(filter %-vm.a %-jit.a %-dp.a,$(LIBS_OURS))
+		$(filter %-vm.a %-jit.a %-dp.a %-ofproto.a,$(LIBS_OURS))
 	@$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group \
@@ -42,7 +42,8 @@ $(NAMES_targets:%=fuzz-%): fuzz-%:
 	$(Q)clang -std=gnu11 -D_GNU_SOURCE -g -O1 -iquote . -pthread \
 		-fno-strict-aliasing -fsanitize=fuzzer,address,undefined -o $(BUILD)/tests/fuzz/lib-$* \
 		tests/fuzz/targets/$*.c $(SRC_targets_parts) $(SRC_vm) \
-		$(SRC_jit) $(wildcard datapath/xdp_*.c) $(LIBS_PURE)
+		$(SRC_jit) $(wildcard datapath/xdp_*.c) \
+		ofproto/metrics-request.c $(LIBS_PURE)
 	cd $(BUILD)/tests/fuzz && ./lib-$* -print_final_stats=1 \
 		-max_total_time=$(if $(T),$(SECS),$(shell expr $(SECS) / 10)) \
 		$* $(CURDIR)/tests/fuzz/corpus/$*
