@@ -31,6 +31,7 @@ dp_ctx_parse(struct dp_ctx *ctx)
     if (!ctx->cold->parsed) {
         dp_parse(ctx);
         ctx->cold->parsed = true;
+        ctx->cold->rare = true;
     }
 }
 
@@ -68,6 +69,7 @@ dp_egress(struct dp_ctx *ctx, uint32_t ofp_port)
 uint32_t *
 dp_ctx_tag(struct dp_ctx *ctx)
 {
+    ctx->cold->rare = true;
     return &ctx->cold->tag;
 }
 
