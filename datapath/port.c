@@ -121,6 +121,11 @@ reconfigure_netdev(struct dp_port *port)
         return 0;
     }
     error = netdev_reconfigure(port->netdev);
+    if (error && error != EOPNOTSUPP && netdev_n_rxq(port->netdev) > 0) {
+        /* Some devices want as many queues to send as to receive. */
+        netdev_set_tx_multiq(port->netdev, netdev_n_rxq(port->netdev));
+        error = netdev_reconfigure(port->netdev);
+    }
     if (!error || error == EOPNOTSUPP) {
         return 0;
     }
