@@ -256,9 +256,10 @@ class OpenFlow:
 
 class Switch(Peer):
     """bvs or Open vSwitch with a private database and folder, one bridge br0,
-    input port 1 and output port 2."""
+    input port 1 and output port 2.  EAL: words for dpdk-extra, or None, which
+    leaves DPDK alone.  CONFIG: words for "set open ."."""
 
-    def __init__(self, name, folder, eal):
+    def __init__(self, name, folder, eal, config=()):
         super().__init__(name, folder)
         self.env = dict(os.environ)
         for key in ("RUN", "DB", "LOG", "SYSCONF"):
@@ -266,21 +267,23 @@ class Switch(Peer):
         self.env["OVS_SYSCONFDIR"] = self.folder
         self.n_devices = 0
         self.server = None
-        self.daemon()
+        self.daemon(config)
         sock = self.folder + "/db.sock"
         wait_until("the database of " + name, lambda: os.path.exists(sock))
         extra = ["--no-pci",
                  "--no-telemetry"]
         self.vsctl("set", "open", ".",
-                   "other_config:dpdk-init=true",
                    "other_config:pmd-cpu-mask=%x" % (1 << CORE),
                    "other_config:worker-mode=poll",
                    # A stopped switch shall not forget its flows.
-                   "other_config:max-idle=3600000",
-                   'other_config:dpdk-extra="%s"' % " ".join(extra + eal))
-        if name != BVS:
+                   "other_config:max-idle=3600000", *config)
+        if eal is not None:
             self.vsctl("set", "open", ".",
-                       "other_config:dpdk-lcore-mask=0x1")
+                       'other_config:dpdk-extra="%s"' % " ".join(extra + eal),
+                       "other_config:dpdk-init=true")
+            if name != BVS:
+                self.vsctl("set", "open", ".",
+                           "other_config:dpdk-lcore-mask=0x1")
         self.vsctl("add-br", "br0", "--", "set", "bridge", "br0",
                    "datapath_type=netdev", "fail_mode=secure")
         self.connection = OpenFlow(self.folder + "/br0.mgmt")
@@ -300,7 +303,7 @@ class Switch(Peer):
                    or popen.poll() is not None)
         return popen
 
-    def daemon(self):
+    def daemon(self, config):
         if self.name == BVS:
             self.vsctl_name = "bvs-vsctl"
             self.popen = self.spawn("bvs-vswitchd", "--db-file=%s/conf.db"
@@ -315,6 +318,8 @@ class Switch(Peer):
         wait_until("the database's socket", lambda:
                    os.path.exists(self.folder + "/db.sock"))
         self.run("ovs-vsctl", "--no-wait", "init")
+        if config:      # Some of it counts only before the start.
+            self.run("ovs-vsctl", "--no-wait", "set", "open", ".", *config)
         # Files are named as the program.
         program = self.folder + "/ovs-vswitchd"
         os.symlink("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
