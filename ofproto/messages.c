@@ -24,6 +24,7 @@
 
 enum {
     BATCH_US = 4000,            /* The longest time at once. */
+    MAX_ROUNDS = 100,           /* Of looking for it. */
     LINGER_US = 60              /* For what may follow a message: about what
                                  * the other side needs to wake up twice. */
 };
@@ -73,16 +74,19 @@ of_hook_rconn_recv(struct rconn *rconn)
     bool was_busy = rconn == busy;
     struct ofpbuf *msg = take(rconn);
     long long int now;
+    int rounds = 0;
 
     if (msg || !batch_end || !was_busy) {
         busy_us = 0;
         return msg;
     }
     busy = NULL;
+    /* Rounds are counted, too: bvs-replay's clock stands still. */
     do {
         now = now_us();
         busy_us = busy_us ? busy_us : now;
-        if (now >= batch_end || now >= busy_us + LINGER_US) {
+        if (now >= batch_end || now >= busy_us + LINGER_US
+            || ++rounds > MAX_ROUNDS) {
             return NULL;
         }
         sched_yield();
