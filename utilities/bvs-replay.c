@@ -23,6 +23,7 @@
 #include "random.h"
 #include "util.h"
 #include "utilities/replay-clock.h"
+#include "utilities/replay-coverage.h"
 #include "utilities/replay-expect.h"
 #include "utilities/replay-flows.h"
 #include "utilities/replay-groups.h"
@@ -69,7 +70,8 @@ struct settings {
     struct end *ends;           /* Sorted by 'port'. */
     size_t n_ends;
     double run_on;              /* Seconds after the last packet. */
-    bool stats;
+    bool stats, coverage;
+    const char *coverage_file;
 };
 
 static struct settings settings;
@@ -338,6 +340,38 @@ feed(struct replay_listener *listener)
 /* Output. */
 
 static void
+write_file(const char *name, const struct ds *text)
+{
+    FILE *file = fopen(name, "w");
+    bool done = (file && fwrite(ds_cstr_ro(text), text->length, 1, file) == 1
+                 && !fflush(file));
+
+    if (!done) {
+        give_up(xasprintf("%s: cannot be written (%s)", name,
+                          ovs_strerror(errno)));
+    }
+    fclose(file);
+}
+
+static void
+report_coverage(struct ds *out)
+{
+    struct ds page = DS_EMPTY_INITIALIZER;
+    size_t n;
+    struct coverage *coverage = coverage_read(&n);
+
+    if (settings.coverage) {
+        coverage_format(coverage, n, out);
+    }
+    if (settings.coverage_file) {
+        coverage_html(coverage, n, &page);
+        write_file(settings.coverage_file, &page);
+        ds_destroy(&page);
+    }
+    coverage_free(coverage, n);
+}
+
+static void
 report(const struct replay_listener *listener,
        const struct replay_flows *flows)
 {
@@ -372,6 +406,9 @@ report(const struct replay_listener *listener,
         }
         ds_put_cstr(&out, "drops:\n");
         dp_drops_format(of_dp, NULL, &out);
+    }
+    if (settings.coverage || settings.coverage_file) {
+        report_coverage(&out);
     }
     fputs(ds_cstr(&out), stdout);
     ds_destroy(&out);
@@ -429,6 +466,8 @@ usage(void)
            "  --expect PORT=PCAP      compare them with these\n"
            "                          (PORT `controller': packet-ins)\n"
            "  --stats                 print flows, events and drops, too\n"
+           "  --coverage              print the rules hit and never hit\n"
+           "  --coverage-html=FILE    draw them on a page\n"
            "\nOther options:\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n"
@@ -448,6 +487,8 @@ enum {
     OPT_RUN_ON,
     OPT_GROUPS,
     OPT_METERS,
+    OPT_COVERAGE,
+    OPT_COVERAGE_HTML,
 };
 
 static const struct option long_options[] = {
@@ -461,6 +502,8 @@ static const struct option long_options[] = {
     { "run-on", required_argument, NULL, OPT_RUN_ON },
     { "groups", required_argument, NULL, OPT_GROUPS },
     { "meters", required_argument, NULL, OPT_METERS },
+    { "coverage", no_argument, NULL, OPT_COVERAGE },
+    { "coverage-html", required_argument, NULL, OPT_COVERAGE_HTML },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { NULL, 0, NULL, 0 },
@@ -558,6 +601,8 @@ handle_option(int c, const char *arg)
         break;
     case OPT_GROUPS: settings.groups_file = arg; break;
     case OPT_METERS: settings.meters_file = arg; break;
+    case OPT_COVERAGE: settings.coverage = true; break;
+    case OPT_COVERAGE_HTML: settings.coverage_file = arg; break;
     case 'h': usage();
     case 'V':
         ovs_print_version(0, 0);
