@@ -41,18 +41,35 @@
 
 enum {
     SIZE = 60,
-    SEQ_OFS = 42,               /* The number of a packet, after UDP. */
+    SEQ_OFS = 42, /* The number of a packet, after UDP. */
     BURST = 32,
-    REPEAT = 1 << 20,           /* Packets a call. */
+    REPEAT = 1 << 20, /* Packets a call. */
     LOST_NS = 1000 * 1000 * 1000,
     RCVBUF = 4 << 20
 };
 
 static uint8_t frame[SIZE] = {
-    2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-    0x45, 0, 0, SIZE - ETH_HLEN, 0, 0, 0x40, 0, 64, 17, 0x26, 0xbd,
-    10, 0, 0, 1, 10, 0, 0, 2,
-    0, 9, 0, 9, 0, SIZE - ETH_HLEN - 20, 0, 0,
+    2,    0,
+    0,    0,
+    0,    2,
+    2,    0,
+    0,    0,
+    0,    1,
+    8,    0,
+    0x45, 0,
+    0,    SIZE - ETH_HLEN,
+    0,    0,
+    0x40, 0,
+    64,   17,
+    0x26, 0xbd,
+    10,   0,
+    0,    1,
+    10,   0,
+    0,    2,
+    0,    9,
+    0,    9,
+    0,    SIZE - ETH_HLEN - 20,
+    0,    0,
 };
 
 static uint64_t
@@ -94,9 +111,11 @@ load(const struct bpf_insn *insns, size_t n)
     return fd;
 }
 
-#define INSN(CODE, DST, SRC, OFF, IMM)                                  \
-    { .code = (CODE), .dst_reg = (DST), .src_reg = (SRC), .off = (OFF), \
-      .imm = (IMM) }
+#define INSN(CODE, DST, SRC, OFF, IMM)                                    \
+    {                                                                     \
+        .code = (CODE), .dst_reg = (DST), .src_reg = (SRC), .off = (OFF), \
+        .imm = (IMM)                                                      \
+    }
 
 /* Counts what arrives at 'ifindex', and drops it. */
 static volatile uint64_t *
@@ -135,10 +154,10 @@ flood(void *ifindex_)
         INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
     };
     struct xdp_md context = { .data_end = SIZE, .ingress_ifindex = ifindex };
-    LIBBPF_OPTS(bpf_test_run_opts, opts,
-                .data_in = frame, .data_size_in = SIZE,
-                .ctx_in = &context, .ctx_size_in = sizeof context,
-                .repeat = REPEAT, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+                .data_size_in = SIZE, .ctx_in = &context,
+                .ctx_size_in = sizeof context, .repeat = REPEAT,
+                .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
     int fd = load(insns, sizeof insns / sizeof *insns);
 
     for (;;) {
@@ -281,7 +300,7 @@ main_blast(const char *out, const char *sink, double secs)
     for (int i = 0; i < BURST; i++) {
         msgs[i].msg_hdr.msg_iov = &iov;
         msgs[i].msg_hdr.msg_iovlen = 1;
-        iovs[i] = (struct iovec) { packets[i], SIZE };
+        iovs[i] = (struct iovec){ packets[i], SIZE };
         received[i].msg_hdr.msg_iov = &iovs[i];
         received[i].msg_hdr.msg_iovlen = 1;
     }
@@ -305,8 +324,7 @@ main(int argc, char **argv)
     } else if (argc == 6 && !strcmp(argv[1], "latency")) {
         double pps = atof(argv[4]);
 
-        return main_latency(argv[2], argv[3], pps * atof(argv[5]),
-                            1e9 / pps);
+        return main_latency(argv[2], argv[3], pps * atof(argv[5]), 1e9 / pps);
     } else if (argc == 6 && !strcmp(argv[1], "first")) {
         return main_latency(argv[2], argv[3], atoi(argv[4]),
                             atof(argv[5]) * 1e6);
@@ -314,6 +332,6 @@ main(int argc, char **argv)
         return main_blast(argv[2], argv[3], atof(argv[4]));
     }
     fprintf(stderr, "usage: veth flood OUT SINK | latency OUT SINK PPS SECS | "
-            "first OUT SINK N MS | blast OUT SINK SECS\n");
+                    "first OUT SINK N MS | blast OUT SINK SECS\n");
     return 2;
 }
