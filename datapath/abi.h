@@ -121,14 +121,19 @@ struct dp_ctx {
     uint32_t in_port;           /* Real OpenFlow input port (the key's may be
                                  * overridden during a resubmit's lookup). */
     uint32_t dirty;             /* Set of enum dp_dirty. */
+    uint32_t packet_size;       /* Bytes as received, for counters. */
+    union {
+        struct {
+            uint16_t resubmits; /* Table lookups so far. */
+            uint8_t depth;      /* Levels of backward resubmits. */
+            uint8_t table_id;   /* Table of 'hit'. */
+        };
+        uint32_t lookups;
+    };
     uint16_t l2_5_ofs;          /* Offsets from 'data', UINT16_MAX if none. */
     uint16_t l3_ofs;
     uint16_t l4_ofs;
-    uint8_t table_id;           /* Table of 'hit'. */
     uint8_t n_vlans;            /* VLAN headers in the packet's bytes. */
-    uint32_t packet_size;       /* Bytes as received, for counters. */
-    uint16_t resubmits;         /* Table lookups by resubmit so far. */
-    uint8_t depth;              /* Levels of backward resubmits. */
     uint8_t wide;               /* Set of enum dp_wide: whoever writes words of
                                  * the key from DP_KEY_REG on says so. */
     uint64_t scratch;           /* Free for one program's use. */

@@ -221,6 +221,12 @@ dp_bridge_set_slots(struct dp_bridge *bridge, struct vm_slots *slots)
     }
 }
 
+void
+dp_bridge_set_blind(struct dp_bridge *bridge, const struct vm_prog *parse)
+{
+    atomic_store_explicit(&bridge->blind, parse, memory_order_relaxed);
+}
+
 struct vm_slots *
 dp_bridge_slots(const struct dp_bridge *bridge)
 {

@@ -138,6 +138,9 @@ void dp_slots_set(struct vm_slots *, uint32_t slot, struct vm_prog *);
  * back that of the old one.  Publish slots before the version that needs
  * them: a worker that meets the version meets the slots. */
 void dp_bridge_set_slots(struct dp_bridge *, struct vm_slots *);
+/* Tells which program, when it is the one in slot DP_SLOT_PARSE, means that no
+ * program of the bridge looks at anything of a packet but its input port. */
+void dp_bridge_set_blind(struct dp_bridge *, const struct vm_prog *);
 struct vm_slots *dp_bridge_slots(const struct dp_bridge *);
 /* Puts 'prog' into a slot of the published page, as dp_slots_set() does, with
  * taps in mind (tap.h).  Any thread. */

@@ -53,24 +53,23 @@ no_params(struct dp_ctx *ctx)
     return 0;
 }
 
-/* The flow of the last lookup, if any, is counted now, because there is one
- * more, that of this lookup at the end of the burst (dp_run_burst()). */
-HELPER(hit)
+/* A hit that is not the first, or in some way unusual.  The flow of the last
+ * lookup is counted now, because there is one more: that of this lookup is at
+ * the end of the burst (dp_run_burst()). */
+static __attribute__((noinline)) uint64_t
+odd_hit(struct dp_ctx *ctx, uint64_t size)
 {
-    struct dp_ctx *ctx = to_ctx(r1);
     struct dp_cold *cold = ctx->cold;
     const struct dp_flow *flow;
     uint64_t block;
 
-    flow = dp_flow_at(cold->worker->dp->tables, DP_HIT_FLOW(ctx->hit));
-    block = params(flow, r2);
-    if (OVS_UNLIKELY(!block)) {
+    flow = dp_flow_at(cold->worker->tables, DP_HIT_FLOW(ctx->hit));
+    block = params(flow, size);
+    if (!block) {
         return no_params(ctx);
     }
-    if (OVS_UNLIKELY(cold->flow)) {
-        dp_run_count(cold->worker, ctx);
-    }
-    if (OVS_UNLIKELY(!dp_count_lookup(ctx))) {
+    dp_run_count(cold->worker, ctx);
+    if (!dp_count_lookup(ctx)) {
         return 0;
     }
     dp_resubmit_done(ctx);
@@ -79,13 +78,42 @@ HELPER(hit)
     return block;
 }
 
+/* Both limits are powers of 2: a lookup near one of them is odd. */
+#define NEAR_LIMIT ((DP_MAX_RESUBMITS | 2 * DP_MAX_RESUBMITS \
+                     | 4 * DP_MAX_RESUBMITS | 8 * DP_MAX_RESUBMITS) \
+                    | (DP_MAX_DEPTH | 2 * DP_MAX_DEPTH) << 16)
+
+static inline uint64_t
+hit(struct dp_ctx *ctx, uint64_t size)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_flow *flow;
+    uint64_t block;
+
+    flow = dp_flow_at(cold->worker->tables, DP_HIT_FLOW(ctx->hit));
+    block = params(flow, size);
+    if (OVS_UNLIKELY(!block || cold->flow || cold->odd
+                     || ctx->lookups & NEAR_LIMIT)) {
+        return odd_hit(ctx, size);
+    }
+    ctx->resubmits++;
+    ctx->table_id = flow->table_id;
+    cold->flow = flow;
+    return block;
+}
+
+HELPER(hit)
+{
+    return hit(to_ctx(r1), r2);
+}
+
 HELPER(warm)
 {
     struct dp_ctx *ctx = to_ctx(r1);
     struct dp_worker *worker = ctx->cold->worker;
     const struct dp_flow *flow;
 
-    flow = dp_flow_at(worker->dp->tables, DP_HIT_FLOW(ctx->hit));
+    flow = dp_flow_at(worker->tables, DP_HIT_FLOW(ctx->hit));
     if (flow) {
         __builtin_prefetch(flow);
         worker->far = true;
@@ -98,7 +126,7 @@ HELPER(params)
     struct dp_ctx *ctx = to_ctx(r1);
     uint64_t block;
 
-    block = params(dp_flow_at(ctx->cold->worker->dp->tables,
+    block = params(dp_flow_at(ctx->cold->worker->tables,
                               DP_HIT_FLOW(ctx->hit)), r2);
     return OVS_LIKELY(block) ? block : no_params(ctx);
 }
@@ -154,9 +182,40 @@ HELPER(output)
     return 0;
 }
 
+/* Where a packet ends that was output once: see dp_run_burst(). */
+static inline uint64_t
+output_last(struct dp_ctx *ctx, uint32_t ofp_port)
+{
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_worker *worker = cold->worker;
+    struct dp_port *port;
+
+    if (OVS_LIKELY(!(cold->odd | cold->pending) && !ctx->dirty
+                   && ofp_port < worker->ports->n_numbers
+                   && ofp_port != dp_ctx_key_in_port(ctx)
+                   && !worker->watch_outputs)) {
+        port = worker->ports->by_number[ofp_port];
+        if (OVS_LIKELY(port && !(dp_port_flags(port) & DP_PORT_NO_OUTPUT))) {
+            cold->out = port;
+            return 0;
+        }
+    }
+    return dp_output_last(ctx, ofp_port);
+}
+
 HELPER(output_last)
 {
-    return dp_output_last(to_ctx(r1), r2);
+    return output_last(to_ctx(r1), r2);
+}
+
+HELPER(hit_output)
+{
+    struct dp_ctx *ctx = to_ctx(r1);
+    uint64_t block = hit(ctx, sizeof(uint64_t));
+
+    return (OVS_LIKELY(block)
+            ? output_last(ctx, *(const uint16_t *) (uintptr_t) block)
+            : DP_SLOT_END);
 }
 
 HELPER(output_all)

@@ -46,9 +46,6 @@ queue_output(struct dp_ctx *ctx, struct dp_port *port, uint32_t buf,
     cold->bufs[buf].n_outputs++;
 }
 
-/* Flags of a port that does not send. */
-#define NO_OUTPUT (DP_PORT_NO_FWD | DP_PORT_DOWN | DP_PORT_BLOCKED)
-
 /* Whether 'port' may send; the drop reason is noted if not. */
 static bool
 may_send(struct dp_ctx *ctx, const struct dp_port *port)
@@ -66,7 +63,7 @@ may_send(struct dp_ctx *ctx, const struct dp_port *port)
         return false;
     }
     flags = dp_port_flags(port);
-    if (OVS_LIKELY(!(flags & NO_OUTPUT))) {
+    if (OVS_LIKELY(!(flags & DP_PORT_NO_OUTPUT))) {
         return true;
     }
     if (flags & DP_PORT_NO_FWD) {
@@ -186,14 +183,14 @@ dp_output_last(struct dp_ctx *ctx, uint32_t ofp_port)
     struct dp_cold *cold = ctx->cold;
     struct dp_port *port;
 
-    if (OVS_LIKELY(!cold->odd && !cold->pending && !cold->n_upcalls)
-        && OVS_LIKELY(ofp_port < OFPP_MAX
-                      && ofp_port != dp_ctx_key_in_port(ctx))
-        && OVS_LIKELY(!DP_CONF_GET(ctx->conf->watch_outputs))) {
+    if (OVS_LIKELY(!(cold->odd | cold->pending)
+                   && ofp_port < OFPP_MAX
+                   && ofp_port != dp_ctx_key_in_port(ctx)
+                   && !cold->worker->watch_outputs)) {
         port = dp_bridge_port(cold->bridge, ofp_port);
-        if (OVS_LIKELY(port && !(dp_port_flags(port) & NO_OUTPUT))
-            && (OVS_LIKELY(!ctx->dirty) || !dp_commit(ctx))
-            && OVS_LIKELY(!cold->odd)) {
+        /* What was changed is written now, which may make the packet odd. */
+        if (OVS_LIKELY(port && !(dp_port_flags(port) & DP_PORT_NO_OUTPUT)
+                       && !(ctx->dirty && dp_commit(ctx)) && !cold->odd)) {
             cold->out = port;
             return 0;
         }

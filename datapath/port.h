@@ -144,6 +144,9 @@ struct dp_port {
 /* The core that 'affinity' ("0:3,1:7") names for 'queue', or -1. */
 int dp_affinity_core(const char *affinity, unsigned queue);
 
+/* Flags of a port that does not send. */
+#define DP_PORT_NO_OUTPUT (DP_PORT_NO_FWD | DP_PORT_DOWN | DP_PORT_BLOCKED)
+
 static inline uint32_t
 dp_port_flags(const struct dp_port *port)
 {

@@ -247,8 +247,10 @@ dp_ctx_drop_at(struct dp_ctx *ctx, enum dp_drop_reason reason,
     }
 }
 
-/* Sets what of the received packet is not set yet: before anything but its
- * bytes and their number is looked at. */
+/* Sets what a port that receives bare packets has left out: before anything
+ * but the bytes and their number is looked at. */
+void dp_dress(struct dp_packet *);
+/* The same for the received packet, unless it is done. */
 void dp_ctx_dress__(struct dp_ctx *);
 static inline void
 dp_ctx_dress(struct dp_ctx *ctx)
@@ -314,8 +316,8 @@ void dp_aset_copy(struct dp_aset *dst, const struct dp_aset *src);
 
 /* output.c */
 void dp_output(struct dp_ctx *, uint32_t ofp_port, uint32_t max_len);
-/* The same to any port but the reserved ones, as the last thing that an action
- * list does: also what END does. */
+/* The same without limit, as the last thing that an action list does: also
+ * what END does. */
 uint32_t dp_output_last(struct dp_ctx *, uint32_t ofp_port);
 void dp_output_all(struct dp_ctx *, bool flood);
 /* The key of a packet that is not parsed yet. */
@@ -344,6 +346,9 @@ void dp_parse(struct dp_ctx *);
 /* miss.c: decides by the table-miss configuration; the next slot. */
 uint32_t dp_miss(struct dp_ctx *, uint8_t table_id);
 
+/* Counts 'n' packets for 'flow' and its table. */
+void dp_flow_count(struct dp_worker *, const struct dp_flow *, unsigned n,
+                   uint64_t bytes);
 /* Counts what is pending in cold->flow; before 'packet_size' changes, too. */
 void dp_run_count(struct dp_worker *, struct dp_ctx *);
 

@@ -122,6 +122,9 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
         worker->stats_of_bridge = bridge->stats[worker->id];
         worker->n_stamped = 0;
     }
+    worker->ports = atomic_load_explicit(&bridge->ports,
+                                         memory_order_acquire);
+    worker->watch_outputs = DP_CONF_GET(bridge->conf.watch_outputs);
     worker->relatch = false;
 }
 
@@ -458,6 +461,7 @@ dp_worker_create(struct dp *dp, unsigned id)
     struct dp_worker *worker = xzalloc_cacheline(sizeof *worker);
 
     worker->dp = dp;
+    worker->tables = dp->tables;
     worker->id = id;
     worker->core = -1;
     worker->wake = seq_create();
@@ -467,6 +471,7 @@ dp_worker_create(struct dp *dp, unsigned id)
     for (int i = 0; i < NETDEV_MAX_BURST; i++) {
         cold_init(dp_worker_cold(worker, i),
                   worker->bulks + i * DP_BULK_STRIDE);
+        worker->all[i] = dp_worker_ctx(worker, i);
         dp_worker_ctx(worker, i)->wide = DP_WIDE_ANY;
     }
     atomic_init(&worker->rxqs, xzalloc(sizeof(struct dp_rxq_list)));

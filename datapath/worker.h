@@ -68,6 +68,7 @@ struct dp_worker_base {
 
 struct dp_worker {
     struct dp *dp;
+    const struct dp_tables *tables;     /* Of 'dp'. */
     unsigned id;
     bool running;               /* Has a thread; the main thread's. */
     bool leaving;               /* Gets no more queues; the main thread's. */
@@ -112,12 +113,15 @@ struct dp_worker {
     struct vm_slots *slots;
     uint64_t bridge_serial;
     struct dp_bridge_stats *stats_of_bridge;    /* This worker's. */
+    const struct dp_port_table *ports;
+    bool watch_outputs;
     unsigned n_stamped;
 
     /* For each packet of a burst: dp_worker_ctx(), dp_worker_cold(). */
     uint8_t *ctxs, *colds;
     uint8_t *bulks;             /* What 'colds' point to. */
     struct dp_tap_run *tap_runs; /* Of each; null: none was ever tapped. */
+    void *all[NETDEV_MAX_BURST];        /* The contexts. */
 };
 
 /* Bytes from one to the next: whole cache lines, and an odd number of them, so
@@ -140,6 +144,18 @@ static inline struct dp_cold *
 dp_worker_cold(const struct dp_worker *worker, unsigned i)
 {
     return (struct dp_cold *) (void *) (worker->colds + i * DP_COLD_STRIDE);
+}
+
+static inline struct dp_ctx *
+dp_ctx_next(struct dp_ctx *ctx)
+{
+    return (struct dp_ctx *) (void *) ((uint8_t *) ctx + DP_CTX_STRIDE);
+}
+
+static inline struct dp_cold *
+dp_cold_next(struct dp_cold *cold)
+{
+    return (struct dp_cold *) (void *) ((uint8_t *) cold + DP_COLD_STRIDE);
 }
 
 #define DP_WORKER_ADD(WORKER, MEMBER, N)                                \

@@ -291,7 +291,7 @@ of_gen_new_slot(struct of_gen *g)
     return slot;
 }
 
-/* Begins a program: r6 and r7.  HIT counts the packet for the flow. */
+/* Begins a program: r6 and r7.  HIT has the packet counted for the flow. */
 static void
 begin_segment(struct of_gen *g, uint32_t slot, uint32_t helper)
 {
@@ -375,14 +375,49 @@ of_gen_set_program(struct of_gen *g, const struct ofpact *const *actions,
     return slot;
 }
 
+/* The only action that does something, or null if there are more, or none. */
+static const struct ofpact *
+only_action(const struct ofpact *ofpacts, size_t len)
+{
+    const struct ofpact *a, *only = NULL;
+
+    OFPACT_FOR_EACH (a, ofpacts, len) {
+        if (!of_action_is_noop(a)) {
+            if (only) {
+                return NULL;
+            }
+            only = a;
+        }
+    }
+    return only;
+}
+
+/* All that most rules do: one helper does it. */
+static void
+gen_hit_output(struct of_gen *g, uint32_t slot)
+{
+    g->slot = slot;
+    vm_emit_init(&g->e);
+    vm_emit_note(&g->e, "output");
+    vm_emit_mov(&g->e, VM_R6, VM_R1);
+    of_gen_call(g, DP_HELPER_HIT_OUTPUT);
+    of_gen_next(g);
+    finish_segment(g);
+}
+
 int
 of_gen_list(struct of_segments *segments, const struct ofpact *ofpacts,
             size_t len, size_t params_size, enum of_code_kind kind)
 {
     struct of_gen g = { .segments = segments, .params_size = params_size };
+    const struct ofpact *only = only_action(ofpacts, len);
     uint32_t slot = of_gen_new_slot(&g);
 
     if (!slot) {
+        return g.error;
+    }
+    if (kind == OF_CODE_RULE && only && of_action_is_plain_output(only)) {
+        gen_hit_output(&g, slot);
         return g.error;
     }
     begin_segment(&g, slot, (kind == OF_CODE_RULE

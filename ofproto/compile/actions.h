@@ -104,6 +104,10 @@ uint32_t of_gen_set_program(struct of_gen *, const struct ofpact *const *,
 /* r1 = context; call. */
 void of_gen_call(struct of_gen *, uint32_t helper);
 /* Goes to the program END: the list is through. */
+/* Whether it outputs to a port that is no reserved one, whose number is its
+ * first parameter. */
+bool of_action_is_plain_output(const struct ofpact *);
+
 void of_gen_end(struct of_gen *);
 /* r0 is the next slot, or 0 when the packet is finished. */
 void of_gen_next(struct of_gen *);

@@ -113,6 +113,14 @@ const struct of_action_ops of_act_native = {
  * on a copy that has the bit; what follows the list does not see it. */
 
 static void
+check_pkt_larger_plan(struct of_plan *p, const struct ofpact *a)
+{
+    /* Packets are not alike. */
+    of_plan_need(p, OF_PARSE_L2);
+    native_plan(p, a);
+}
+
+static void
 check_pkt_larger_emit(struct of_gen *g, const struct ofpact *a)
 {
     vm_label_t ok = vm_label(&g->e);
@@ -126,7 +134,8 @@ check_pkt_larger_emit(struct of_gen *g, const struct ofpact *a)
 }
 
 const struct of_action_ops of_act_check_pkt_larger = {
-    .check = native_check, .plan = native_plan, .emit = check_pkt_larger_emit
+    .check = native_check, .plan = check_pkt_larger_plan,
+    .emit = check_pkt_larger_emit
 };
 
 /* Queues: the number is the packet's priority. */

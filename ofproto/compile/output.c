@@ -114,6 +114,13 @@ port_kind(ofp_port_t port)
     }
 }
 
+bool
+of_action_is_plain_output(const struct ofpact *a)
+{
+    return (a->type == OFPACT_OUTPUT
+            && port_kind(ofpact_get_OUTPUT(a)->port) == PORT_PHYSICAL);
+}
+
 static void
 output_plan(struct of_plan *p, const struct ofpact *a)
 {

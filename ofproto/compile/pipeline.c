@@ -115,6 +115,7 @@ update_parse_locked(struct of_pipeline *p)
     if (p->parse != parsers[level][vlan_limit]) {
         p->parse = parsers[level][vlan_limit];
         p->parse_level = level;
+        dp_bridge_set_blind(p->dpb, parsers[OF_PARSE_NONE][vlan_limit]);
         dp_bridge_set_slot(p->dpb, DP_SLOT_PARSE, p->parse);
     }
 }
@@ -220,6 +221,7 @@ of_pipeline_create(struct dp_bridge *dpb, struct of_pipeline **pp)
     p->parse = parsers[OF_PARSE_NONE][vlan_limit];
     p->parse_level = OF_PARSE_NONE;
     dp_slots_set(slots, DP_SLOT_PARSE, p->parse);
+    dp_bridge_set_blind(dpb, p->parse);
     dp_bridge_set_slots(dpb, slots);
     ovs_list_push_back(&of_pipelines, &p->node);
     ovs_mutex_unlock(&of_compile_mutex);
