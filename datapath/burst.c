@@ -212,6 +212,7 @@ renew(struct dp_cold *cold)
 {
     cold->odd = 0;
     cold->pending = 0;
+    cold->dressed = false;
     cold->n_bufs = 1;
     cold->bufs[0] = (struct dp_buf) { .packet = NULL };
     cold->buf = 0;
@@ -319,7 +320,7 @@ add_count(struct dp_worker *worker, struct run *run,
 
 static inline void
 add_output(struct dp_worker *worker, struct run *run, struct dp_port *port,
-           struct dp_packet *packet)
+           struct dp_packet *packet, bool dressed)
 {
     if (port != run->port) {
         run->port = port;
@@ -327,7 +328,7 @@ add_output(struct dp_worker *worker, struct run *run, struct dp_port *port,
         run->txq->mixed |= !worker->rx_bare;
         run->dress = !port->ops->tx_bare;
     }
-    if (OVS_UNLIKELY(run->dress)) {
+    if (OVS_UNLIKELY(run->dress) && !dressed) {
         dp_dress(packet);
     }
     dp_worker_enqueue(worker, run->txq, packet);
@@ -378,7 +379,8 @@ finish_packets(struct burst *burst)
 
         if (OVS_LIKELY(port)) {
             add_count(worker, &run, cold->flow, ctx->packet_size);
-            add_output(worker, &run, port, ctx->packet);
+            add_output(worker, &run, port, ctx->packet, cold->dressed);
+            cold->dressed = false;
             cold->flow = NULL;
             cold->out = NULL;
             burst->forwarded++;
@@ -415,11 +417,11 @@ run_alike(struct burst *burst)
     struct run run = { .flow = NULL };
 
     vm_prog_run_burst(burst->parse, worker->all, 1);
-    if (!cold->out || ctx->resubmits != 1) {
+    if (!cold->out || ctx->resubmits != 1 || cold->dressed) {
         return false;
     }
     for (unsigned i = 0; i < burst->n; i++) {
-        add_output(worker, &run, cold->out, ctx->packet);
+        add_output(worker, &run, cold->out, ctx->packet, false);
         ctx = dp_ctx_next(ctx);
     }
     dp_flow_count(worker, cold->flow, burst->n, burst->bytes);

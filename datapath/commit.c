@@ -417,6 +417,68 @@ dp_commit_vlans(struct dp_packet *packet, uint8_t n_vlans, uint64_t vlans)
     return result;
 }
 
+/* The IPv4 header that TTL and TOS can be written to at once: there, and with
+ * the addresses that the key has.  Null: none. */
+static struct ip_header *
+plain_ipv4(const struct dp_ctx *ctx)
+{
+    const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    const union dp_key_ipv4 key = { .word = ctx->key[DP_KEY_IPV4] };
+    union dp_key_eth eth;
+    struct ip_header *ip;
+
+    memcpy(eth.words, &ctx->key[DP_KEY_ETH], sizeof eth.words);
+    ip = (void *) (ctx->data + ctx->l3_ofs);
+    if (eth.dl_type != htons(ETH_TYPE_IP) || !nw.nw_proto
+        || ctx->l3_ofs == UINT16_MAX
+        || (uint8_t *) (ip + 1) > ctx->data_end
+        || get_16aligned_be32(&ip->ip_src) != key.nw_src
+        || get_16aligned_be32(&ip->ip_dst) != key.nw_dst) {
+        return NULL;
+    }
+    return ip;
+}
+
+static void
+set_ttl_and_tos(struct ip_header *ip, union dp_key_nw nw)
+{
+    if (ip->ip_ttl != nw.nw_ttl) {
+        ip->ip_csum = recalc_csum16(ip->ip_csum, htons(ip->ip_ttl << 8),
+                                    htons(nw.nw_ttl << 8));
+        ip->ip_ttl = nw.nw_ttl;
+    }
+    if (ip->ip_tos != nw.nw_tos) {
+        ip->ip_csum = recalc_csum16(ip->ip_csum, htons((uint16_t) ip->ip_tos),
+                                    htons((uint16_t) nw.nw_tos));
+        ip->ip_tos = nw.nw_tos;
+    }
+}
+
+/* What routers do, Ethernet addresses and TTL, in a packet that nobody else
+ * refers to: needs nothing of it but its bytes.  False: not done. */
+static bool
+commit_plain(struct dp_ctx *ctx, uint32_t dirty)
+{
+    const union dp_key_nw nw = { .word = ctx->key[DP_KEY_NW] };
+    struct ip_header *ip;
+
+    if (dirty & ~(DP_DIRTY_ETH | IP_DIRTY) || ctx->cold->pending) {
+        return false;
+    }
+    if (dirty & IP_DIRTY) {
+        ip = plain_ipv4(ctx);
+        if (!ip) {
+            return false;
+        }
+        set_ttl_and_tos(ip, nw);
+    }
+    if (dirty & DP_DIRTY_ETH) {
+        commit_eth(ctx);
+    }
+    ctx->dirty = 0;
+    return true;
+}
+
 int
 dp_commit(struct dp_ctx *ctx)
 {
@@ -429,6 +491,9 @@ dp_commit(struct dp_ctx *ctx)
     if (OVS_UNLIKELY(dirty & (DP_DIRTY_MPLS | DP_DIRTY_NSH))
         || (OVS_UNLIKELY(ctx->cold->rare) && ctx->cold->base.active)) {
         return dp_commit_base(ctx);
+    }
+    if (OVS_LIKELY(commit_plain(ctx, dirty))) {
+        return 0;
     }
     /* A copy takes the offsets from the packet. */
     dp_ctx_put_offsets(ctx);

@@ -145,8 +145,6 @@ struct dp_cold {
             bool gone;          /* A commit found the packet malformed. */
             bool in_action_set; /* As OVS's xlate knows it, for reasons of
                                  * packet-ins. */
-            bool dressed;       /* What of bufs[0] struct dp_packet has behind
-                                 * the mbuf is set. */
             bool rare;
         };
         uint64_t odd;
@@ -162,6 +160,8 @@ struct dp_cold {
     const struct dp_flow *flow; /* Of the last rule that the packet met, not
                                  * counted yet; or null. */
     struct dp_port *out;        /* The packet has ended: it goes there. */
+    bool dressed;               /* What of bufs[0] struct dp_packet has behind
+                                 * the mbuf is set. */
     struct dp_buf *bufs;
     struct dp_buf first_buf;    /* Where 'bufs' lies until it grows. */
 
