@@ -306,6 +306,7 @@ note_effect(const struct of_slow_effect *e, struct rnd_result *r)
 
     case OF_SLOW_COUNTERS:
     case OF_SLOW_LEARN:
+    case OF_SLOW_SNOOP:
     case OF_SLOW_LEARN_FLOW:
     case OF_SLOW_FIN_TIMEOUT:
     case OF_N_SLOW_EFFECTS:

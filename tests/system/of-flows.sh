@@ -336,7 +336,7 @@ refuses 'a live trace of nothing' 'nosuch' appctl trace/live br0 nosuch
 refuses 'a live trace of no packets' 'from 1 to 1000' \
     appctl trace/live br0 udp 0
 n=$(($(port_counts 2) - 1))
-for command in dpctl/dump-flows upcall/show 'mdb/show br0' \
+for command in dpctl/dump-flows upcall/show \
     'dpif-netdev/pmd-perf-log-set on' dpctl/dump-conntrack; do
     # shellcheck disable=SC2086 # a command and its argument
     check "$command answers with a line" prints 1 sh -c \
