@@ -229,7 +229,7 @@ gen_deep(struct gen *g, const struct gen_args *args)
         "ip,nw_proto=17", "udp,tp_dst=4789", "udp,tp_src=5000",
         "ip,nw_ttl=64", "ip,nw_tos=0", "vlan_tci=0", "metadata=0",
         "ip,nw_dst=10.0.0.2", "dl_src=02:00:00:00:00:01", "ip,ip_frag=no",
-        "ip,nw_ecn=0", "pkt_mark=0", "tun_id=0",
+        "ip,nw_ecn=0", "pkt_mark=0", "reg0=0",
     };
     enum { N_FIELDS = sizeof fields / sizeof *fields };
 
