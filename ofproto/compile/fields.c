@@ -437,6 +437,12 @@ void
 of_emit_read(struct vm_emit *e, const struct of_field *f, unsigned ofs,
              unsigned n_bits, uint8_t dst)
 {
+    if (f->mf->id == MFF_ND_OPTIONS_TYPE) {
+        /* As libopenvswitch's mf_get_value(), which all other actions and the
+         * slow path read it with. */
+        vm_emit_movi(e, dst, 0);
+        return;
+    }
     if (f->flags & OF_FF_OFP11) {
         emit_load_piece(e, &f->pieces[0], dst);
         emit_port_to_ofp11(e, dst);

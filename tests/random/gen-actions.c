@@ -315,8 +315,10 @@ gen_truncate(const struct rnd_rule *rule, struct flow *state, struct ds *s)
     unsigned int max_len;
 
     if (eth_type_mpls(state->dl_type)
-        || eth_type_mpls(rule->match.flow.dl_type)) {
-        /* A label that is about to go counts or not (docs/conformance.md). */
+        || eth_type_mpls(rule->match.flow.dl_type)
+        || state->dl_type == htons(ETH_TYPE_NSH)) {
+        /* Headers about to go, or about to be added before a group, count or
+         * not (docs/conformance.md). */
         return false;
     }
     max_len = 50 + random_range(60);
@@ -359,7 +361,9 @@ gen_learn(const struct rnd_rule *rule, struct flow *state, struct ds *s)
 {
     int table = rule->table + random_range(2);
 
-    if (table >= RND_N_TABLES || state->packet_type) {
+    /* Stock Open vSwitch would find the flow when it goes on with the same
+     * packet (docs/conformance.md). */
+    if (table >= RND_N_TABLES || state->packet_type || rnd_recirculates) {
         return false;
     }
     ds_put_format(s, "learn(table=%d,priority=%u", table,
@@ -473,9 +477,16 @@ gen_encap(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
 }
 
 static bool
-gen_note(const struct rnd_rule *rule OVS_UNUSED,
-         struct flow *state OVS_UNUSED, struct ds *s)
+gen_note(const struct rnd_rule *rule, struct flow *state OVS_UNUSED,
+         struct ds *s)
 {
+    /* Stock Open vSwitch looks the packet up in table 0 again if that is all
+     * that follows (docs/conformance.md). */
+    for (int i = 0; i < rule->n_actions; i++) {
+        if (rule->actions[i].row == rnd_action_row("pop_mpls")) {
+            return false;
+        }
+    }
     ds_put_cstr(s, "note:12.34.56");
     return true;
 }

@@ -12,6 +12,7 @@
 #include "util.h"
 
 int rnd_n_groups, rnd_n_meters;
+bool rnd_recirculates;
 
 char *
 rnd_meter_text(int id)
@@ -69,9 +70,10 @@ gen_select(struct rnd_group *group)
     };
     int n = 1 + random_range(3);
     int live = random_range(n);
+    uint32_t method = random_range(ARRAY_SIZE(methods));
 
     ovs_strlcpy(group->head, "type=select,", sizeof group->head);
-    strncat(group->head, methods[random_range(ARRAY_SIZE(methods))],
+    strncat(group->head, methods[method],
             sizeof group->head - strlen(group->head) - 1);
     for (int i = 0; i < n; i++) {
         gen_bucket(group, i == live ? 0 : DEAD);
@@ -131,9 +133,12 @@ rnd_gen_groups(struct rnd_case *c)
                    : 0;
     c->n_groups = rnd_n_groups;
     c->n_meters = rnd_n_meters;
+    rnd_recirculates = false;
     for (int i = 0; i < c->n_groups; i++) {
         do {
             gen_group(&c->groups[i], i + 1);
         } while (!is_valid(&c->groups[i]));
+        rnd_recirculates |= strstr(c->groups[i].head, "dp_hash") != NULL;
     }
+    c->recirculates = rnd_recirculates;
 }

@@ -39,6 +39,7 @@ void rnd_gen_bucket(uint32_t id, size_t size, struct ds *);
 
 /* gen-groups.c: what actions may name. */
 extern int rnd_n_groups, rnd_n_meters;
+extern bool rnd_recirculates;      /* One of them, in stock Open vSwitch. */
 void rnd_gen_groups(struct rnd_case *);
 
 #endif /* tests/random/gen.h */

@@ -127,6 +127,7 @@ connect_to_ourselves(void)
     char *path = xasprintf("%s/bvs-random-%ld.mgmt", tmp ? tmp : "/tmp",
                            (long int) getpid());
     char *name = xasprintf("unix:%s", path);
+    static const struct rnd_case nothing;
 
     listen_on(path);
     run_switch();
@@ -134,6 +135,11 @@ connect_to_ourselves(void)
     rnd_conn_open(&flows_conn, name, OFP13_VERSION, run_switch);
     free(name);
     free(path);
+
+    /* Until its first change a connection has no version for libofproto, and
+     * counts as one that wants packet-ins on a miss. */
+    free(rnd_conn_set_up(&groups_conn, &nothing));
+    free(rnd_conn_set_up(&flows_conn, &nothing));
 }
 
 void
@@ -360,6 +366,8 @@ run_slow(const struct dp_packet *packet, uint16_t in_port,
         note_effect(e, r);
     }
     check_trace(clone, in_port, out, r);
+    r->too_deep |= (out->drop == DP_DROP_RESUBMIT_DEPTH
+                    || out->drop == DP_DROP_RESUBMITS);
     of_slow_revert(out);
     dp_packet_delete(clone);
 }

@@ -105,8 +105,39 @@ report_hits(void)
 static struct rnd_result compiled, slow, stock;
 static int n_transient;
 
+/* What stock Open vSwitch counts otherwise (docs/conformance.md). */
+static void
+forget_other_counts(const struct rnd_case *c)
+{
+    struct rnd_result *all[] = { &compiled, &slow, &stock };
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        for (int j = 0; c->recirculates && j <= RND_MAX_RULES; j++) {
+            all[i]->rules[j].bytes = 0;
+        }
+        if (slow.too_deep) {
+            memset(all[i]->buckets, 0, sizeof all[i]->buckets);
+        }
+    }
+}
+
 /* How often a difference must be seen. */
 enum { MAX_TRIES = 3, MAX_TRANSIENT_MS = 1000, MAX_TRANSIENT_SHARE = 200 };
+
+/* Whether stock Open vSwitch ends an endless loop sooner than ours: it goes
+ * on with a packet at most six times after decap (docs/conformance.md). */
+static bool
+ends_sooner(const struct rnd_case *c)
+{
+    for (int i = 0; slow.too_deep && i < c->n_rules; i++) {
+        for (int j = 0; j < c->rules[i].n_actions; j++) {
+            if (strstr(c->rules[i].actions[j].text, "decap")) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
 
 /* Runs 'c' on all engines.  Returns what differs, or null. */
 static char *
@@ -118,10 +149,11 @@ run_once(const struct rnd_case *c, bool packet_out)
     rnd_result_clear(&slow);
     rnd_result_clear(&stock);
     rnd_ours_run(c, &compiled, &slow);
-    if (!stock_dir) {
+    if (!stock_dir || ends_sooner(c)) {
         return rnd_compare(&compiled, "compiled", &slow, "slow path");
     }
     rnd_stock_run(c, &stock, packet_out);
+    forget_other_counts(c);
     why = rnd_compare(&stock, "stock", &slow, "slow path");
     return why ? why : rnd_compare(&stock, "stock", &compiled, "compiled");
 }

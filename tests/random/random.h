@@ -78,6 +78,7 @@ struct rnd_case {
     struct rnd_rule rules[RND_MAX_RULES];
     struct rnd_packet packets[RND_MAX_PACKETS];
     int n_groups, n_meters;
+    bool recirculates;              /* A group's selection_method is dp_hash. */
     struct rnd_group groups[RND_MAX_GROUPS];
 };
 
@@ -110,6 +111,7 @@ struct rnd_counts {
 struct rnd_result {
     int current;                    /* Packet being run. */
     bool by_port;                   /* 'packet' of outputs is not known. */
+    bool too_deep;                  /* A packet met too many resubmits. */
     size_t n_outputs, allocated;
     struct rnd_output *outputs;
     bool present[RND_MAX_RULES + 1]; /* By cookie: rule is in its table. */

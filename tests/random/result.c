@@ -38,8 +38,23 @@ rnd_result_output(struct rnd_result *r, uint16_t port, const void *data,
     o->data = xmemdup(data, size);
 }
 
-/* By packet, then port; the order per port stays.  Insertion sort: it is
- * stable, and the lists are short and nearly sorted. */
+/* Whether 'a' may stand before 'b': by packet, then port.  Packet-ins of one
+ * packet for several reasons wait in several rings: by their bytes. */
+static bool
+in_order(const struct rnd_output *a, const struct rnd_output *b)
+{
+    if (a->packet != b->packet) {
+        return a->packet < b->packet;
+    } else if (a->port != b->port || a->port != RND_TO_CONTROLLER) {
+        return a->port <= b->port;
+    } else if (a->size != b->size) {
+        return a->size < b->size;
+    }
+    return memcmp(a->data, b->data, a->size) <= 0;
+}
+
+/* The order per port stays.  Insertion sort: it is stable, and the lists are
+ * short and nearly sorted. */
 static void
 sort_outputs(struct rnd_result *r, bool by_port)
 {
@@ -51,13 +66,10 @@ sort_outputs(struct rnd_result *r, bool by_port)
         size_t j;
 
         for (j = i; j > 0; j--) {
-            const struct rnd_output *p = &r->outputs[j - 1];
-
-            if (p->packet < o.packet
-                || (p->packet == o.packet && p->port <= o.port)) {
+            if (in_order(&r->outputs[j - 1], &o)) {
                 break;
             }
-            r->outputs[j] = *p;
+            r->outputs[j] = r->outputs[j - 1];
         }
         r->outputs[j] = o;
     }
