@@ -87,11 +87,12 @@ add_output(struct coverage *c, const struct ofproto *ofproto, size_t from,
     ds_destroy(&name);
 }
 
-/* Where 'packets' packets go that meet these actions in the table 'from'. */
+/* Where 'packets' packets go that meet these actions, which are of 'rule'. */
 static void
-add_actions(struct coverage *c, const struct rule *rule, size_t from,
+add_actions(struct coverage *c, const struct rule *rule,
             const struct ofpact *ofpacts, size_t len, uint64_t packets)
 {
+    size_t from = get_table_node(c, rule->table_id);
     const struct ofpact *a;
 
     OFPACT_FOR_EACH (a, ofpacts, len) {
@@ -122,7 +123,7 @@ add_actions(struct coverage *c, const struct rule *rule, size_t from,
             if (a->type == OFPACT_CLONE) {
                 nest = ofpact_get_CLONE(a);
             }
-            add_actions(c, rule, from, nest->actions,
+            add_actions(c, rule, nest->actions,
                         ofpact_nest_get_action_len(nest), packets);
         }
     }
@@ -161,8 +162,8 @@ add_rule(struct coverage *c, struct rule *rule)
     ofpacts_format(actions->ofpacts, actions->ofpacts_len, &params);
     r->actions = ds_steal_cstr(&text);
     c->n_hit += r->packets > 0;
-    add_actions(c, rule, get_table_node(c, rule->table_id), actions->ofpacts,
-                actions->ofpacts_len, r->packets);
+    add_actions(c, rule, actions->ofpacts, actions->ofpacts_len,
+                r->packets);
 }
 
 static int

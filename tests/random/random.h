@@ -78,7 +78,7 @@ struct rnd_case {
     struct rnd_rule rules[RND_MAX_RULES];
     struct rnd_packet packets[RND_MAX_PACKETS];
     int n_groups, n_meters;
-    bool recirculates;              /* A group's selection_method is dp_hash. */
+    bool recirculates;              /* A group selects by dp_hash. */
     struct rnd_group groups[RND_MAX_GROUPS];
 };
 

@@ -88,10 +88,10 @@ print('\n'.join(titles))
 EOF
 }
 arrow() {
-    well_formed page.html >arrows && grep -qxF -- "$1" arrows || {
+    if ! well_formed page.html >arrows || ! grep -qxF -- "$1" arrows; then
         cat arrows
         return 1
-    }
+    fi
 }
 
 check runs replay --coverage --coverage-html=page.html --out 1=out.1.pcap
