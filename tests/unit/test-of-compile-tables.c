@@ -305,7 +305,7 @@ test_show(void **state)
     assert_non_null(strstr(ds_cstr(&s),
                            "priority=6,ip,nw_dst=11.0.0.0/8 "
                            "actions=output:3"));
-    assert_non_null(strstr(ds_cstr(&s), "call dp_helper_output"));
+    assert_non_null(strstr(ds_cstr(&s), "call dp_helper_hit_output"));
     assert_non_null(strstr(ds_cstr(&s), "actions of 2 flows shown"));
     ds_destroy(&s);
 
