@@ -43,7 +43,7 @@ cat >"$dir/broken/bin/bvs-vswitchd" <<END
 "$BUILD/bin/bvs-vswitchd" "\$@" &&
     "$BUILD/bin/bvs-vsctl" --no-wait set Open_vSwitch . \
         other_config:flow-restore-wait=true &&
-    "$BUILD/bin/bvs-appctl" exit || exit 1
+    "$BUILD/bin/bvs-appctl" exit --cleanup || exit 1
 while [ -e "\$OVS_RUNDIR/ovs-vswitchd.pid" ]; do
     sleep 0.01
 done

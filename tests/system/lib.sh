@@ -11,7 +11,8 @@
 #
 #   start_bvs [OPTION]...     starts bvs-vswitchd with its own database and
 #                             waits until it answers
-#   stop_bvs                  ends it and waits until it is gone
+#   stop_bvs                  ends it, internal ports too, and waits until it
+#                             is gone
 #   start_daemon NAME CMD...  runs CMD in the background, output in
 #                             $dir/NAME.log; its process in $pid
 #   wait_until SECS CMD...    waits until CMD succeeds, at most SECS seconds
@@ -190,7 +191,7 @@ start_bvs() {
 
 stop_bvs() {
     stop_pid=$(bvs_pid) || return 1
-    bvs-appctl -T 10 exit && wait_gone 10 "$stop_pid"
+    bvs-appctl -T 10 exit --cleanup && wait_gone 10 "$stop_pid"
 }
 
 ns_add() {

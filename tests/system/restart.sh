@@ -39,7 +39,11 @@ ip route add 10.10.0.0/16 via 10.9.0.2 dev int0
 before=$(mac)
 route=$(routes)
 
-check 'exits' stop_bvs
+exits() {
+    left=$(bvs_pid)
+    bvs-appctl -T 10 exit && wait_gone 10 "$left"
+}
+check 'exits' exits
 check 'the device is there' prints "$before" mac
 check 'with its routes' prints "$route" routes
 check 'starts again' start_bvs
