@@ -121,11 +121,6 @@ reconfigure_netdev(struct dp_port *port)
         return 0;
     }
     error = netdev_reconfigure(port->netdev);
-    if (error && error != EOPNOTSUPP && netdev_n_rxq(port->netdev) > 0) {
-        /* Some devices want as many queues to send as to receive. */
-        netdev_set_tx_multiq(port->netdev, netdev_n_rxq(port->netdev));
-        error = netdev_reconfigure(port->netdev);
-    }
     if (!error || error == EOPNOTSUPP) {
         return 0;
     }
@@ -133,15 +128,6 @@ reconfigure_netdev(struct dp_port *port)
              port->bridge->name, netdev_get_name(port->netdev),
              ovs_strerror(error));
     return -error;
-}
-
-/* Transmit queues that a device should have: one for each worker there is or
- * that the machine has a core for, because workers that come must not wait for
- * one another, nor stop devices. */
-static unsigned
-n_txqs(const struct dp *dp)
-{
-    return MAX(dp->n_workers, 1 + dp->max_threads);
 }
 
 /* Takes the device into service: everything but the bridge's table. */
@@ -156,7 +142,7 @@ attach(struct dp_port *port, struct netdev *netdev)
     port->in_main = (dp->mode == DP_INLINE
                      || (dp->poll_non_pmd_in_main && !netdev_is_pmd(netdev)));
 
-    netdev_set_tx_multiq(netdev, n_txqs(dp));
+    netdev_set_tx_multiq(netdev, dp->n_workers);
     error = reconfigure_netdev(port);
     if (error) {
         goto error;
@@ -432,21 +418,6 @@ wants_reconfiguration(const struct dp_port *port)
 {
     return (netdev_is_reconf_required(port->netdev)
             || (!port->started && time_msec() >= port->next_try));
-}
-
-void
-dp_ports_set_txqs(struct dp *dp)
-{
-    struct dp_bridge *bridge;
-
-    LIST_FOR_EACH (bridge, node, &dp->bridges) {
-        const struct dp_port_table *ports;
-
-        ports = atomic_load_explicit(&bridge->ports, memory_order_relaxed);
-        for (uint32_t i = 0; i < ports->n_ports; i++) {
-            netdev_set_tx_multiq(ports->list[i]->netdev, n_txqs(dp));
-        }
-    }
 }
 
 void

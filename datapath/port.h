@@ -168,8 +168,4 @@ void dp_patch_count(struct dp_port *);
  * reconfigured (number of queues, MTU). */
 void dp_ports_run(struct dp *);
 
-/* The main thread, when there are more workers than ever: devices get transmit
- * queues for them, if need be in dp_ports_run(). */
-void dp_ports_set_txqs(struct dp *);
-
 #endif /* datapath/port.h */

@@ -358,7 +358,6 @@ add_worker(struct dp *dp)
     /* Before it starts, the others know that there may be more workers than
      * a device has queues. */
     dp_synchronize(dp);
-    dp_ports_set_txqs(dp);
     return dp->workers[id];
 }
 
