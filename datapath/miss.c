@@ -54,6 +54,8 @@ dp_miss(struct dp_ctx *ctx, uint8_t table_id)
     const struct dp_bridge_conf *conf = ctx->conf;
     bool resubmitting = cold->resubmitting;
 
+    /* The rule that led here comes before: what is noted here counts. */
+    dp_run_count(cold->worker, ctx);
     if (!dp_count_lookup(ctx)) {
         return DP_SLOT_END;
     }

@@ -70,6 +70,23 @@ struct dp_tap_step {
     bool is_bucket;             /* It is a group's bucket. */
 };
 
+/* The table whose lookup a step is, or -1. */
+static inline int
+dp_tap_step_table(const struct dp_tap_step *step)
+{
+    return (step->slot >= DP_SLOT_TABLE && step->slot < DP_SLOT_END
+            ? step->slot - DP_SLOT_TABLE : -1);
+}
+
+/* Whether 'steps[i]' is where a lookup led, to a rule's actions. */
+static inline bool
+dp_tap_step_is_rule(const struct dp_tap_step steps[], size_t i)
+{
+    return (i && dp_tap_step_table(&steps[i - 1]) >= 0
+            && steps[i].slot >= DP_SLOT_ACTIONS
+            && steps[i].slot == DP_HIT_SLOT(steps[i].hit));
+}
+
 /* What became of a packet: DP_TAP_OUTPUT unless nothing left. */
 enum dp_tap_fate {
     DP_TAP_OUTPUT,              /* At least one output. */
@@ -98,6 +115,13 @@ struct dp_tap_record {
     uint32_t n_outs, n_upcalls;
     const struct dp_ctx *ctx;   /* For dp_tap_out(). */
 };
+
+/* How many steps 'steps' holds. */
+static inline size_t
+dp_tap_n_steps(const struct dp_tap_record *r)
+{
+    return r->n_steps < DP_TAP_MAX_STEPS ? r->n_steps : DP_TAP_MAX_STEPS;
+}
 
 /* Output 'i' of the record: the port's number, the packet as it leaves, and
  * how many of its bytes. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "connectivity.h"
 #include "ofproto/bundles.h"
+#include "ofproto/capture.h"
 #include "ofproto/connmgr.h"
 #include "ofproto/group.h"
 #include "ofproto/hooks.h"
@@ -171,6 +172,7 @@ of_bridge_destruct(struct ofproto *ofproto, bool del OVS_UNUSED)
     struct rule *rule;
 
     of_trace_live_forget(bridge);
+    of_capture_forget(bridge);
     hmap_remove(&of_bridges, &bridge->name_node);
 
     OFPROTO_FOR_EACH_TABLE (table, ofproto) {

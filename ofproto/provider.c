@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "netdev-offload.h"
+#include "ofproto/capture.h"
 #include "ofproto/compile/compile.h"
 #include "ofproto/group.h"
 #include "ofproto/hooks.h"
@@ -71,6 +72,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
     of_native_init();
     ofproto_tunnel_init();
     of_trace_init();
+    of_capture_init();
     of_commands_init();
 }
 
@@ -78,6 +80,7 @@ void
 of_provider_exit(void)
 {
     of_metrics_exit();
+    of_capture_exit();
     if (of_dp) {
         ovsrcu_barrier();
         of_rule_reap();
@@ -100,6 +103,7 @@ type_run(const char *type)
         of_metrics_run();
         of_compile_run();
         of_trace_live_run();
+        of_capture_run();
         of_rule_reap();
     }
     return 0;
@@ -117,6 +121,7 @@ type_wait(const char *type)
         dp_wait(of_dp);
         of_compile_wait();
         of_trace_live_wait();
+        of_capture_wait();
         of_monitor_wait();
         of_metrics_wait();
         seq_wait(of_changes_seq(), changes_seqno);

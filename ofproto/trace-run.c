@@ -95,35 +95,13 @@ of_trace_dry_run(struct of_bridge *bridge, const struct dp_packet *packet,
 
 /* Steps. */
 
-static bool
-is_table(const struct dp_tap_step *step)
-{
-    return step->slot >= DP_SLOT_TABLE && step->slot < DP_SLOT_END;
-}
-
-/* Whether step 'i' is where a lookup led, to a rule's actions. */
-static bool
-is_found(const struct dp_tap_record *r, size_t i)
-{
-    const struct dp_tap_step *step = &r->steps[i];
-
-    return (i && is_table(step - 1) && step->slot >= DP_SLOT_ACTIONS
-            && step->slot == DP_HIT_SLOT(step->hit));
-}
-
-static size_t
-n_steps(const struct dp_tap_record *r)
-{
-    return MIN(r->n_steps, DP_TAP_MAX_STEPS);
-}
-
 static void
 format_step(const struct dp_tap_step *step, struct ds *s)
 {
     if (step->slot == DP_SLOT_PARSE) {
         ds_put_cstr(s, "parse");
-    } else if (is_table(step)) {
-        ds_put_format(s, "table %d", step->slot - DP_SLOT_TABLE);
+    } else if (dp_tap_step_table(step) >= 0) {
+        ds_put_format(s, "table %d", dp_tap_step_table(step));
     } else if (step->slot == DP_SLOT_END) {
         ds_put_cstr(s, "end");
     } else if (step->is_bucket) {
@@ -138,7 +116,7 @@ void
 of_trace_run_format_cycles(const struct of_trace_run *run, struct ds *s)
 {
     const struct dp_tap_record *r = &run->record;
-    size_t n = n_steps(r);
+    size_t n = dp_tap_n_steps(r);
 
     ds_put_cstr(s, "Cycles:\n");
     for (size_t i = 0; i < n; i++) {
@@ -166,13 +144,13 @@ compare_rules(const struct of_slow_out *out, const struct dp_tap_record *r,
               struct ds *s)
 {
     const struct of_slow_effect *e;
-    size_t n = n_steps(r), i = 0, rules = 0;
+    size_t n = dp_tap_n_steps(r), i = 0, rules = 0;
 
     LIST_FOR_EACH (e, node, &out->effects) {
         if (e->kind != OF_SLOW_RULE) {
             continue;
         }
-        while (i < n && !is_found(r, i)) {
+        while (i < n && !dp_tap_step_is_rule(r->steps, i)) {
             i++;
         }
         rules++;
@@ -193,7 +171,7 @@ compare_rules(const struct of_slow_out *out, const struct dp_tap_record *r,
         i++;
     }
     for (; i < n; i++) {
-        if (is_found(r, i)) {
+        if (dp_tap_step_is_rule(r->steps, i)) {
             ds_put_cstr(s, "programs met one more: ");
             format_step(&r->steps[i], s);
             ds_put_char(s, '\n');

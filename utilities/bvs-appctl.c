@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
+#include "utilities/appctl-capture.h"
 #include "utilities/version.h"
 
 /* The exit status of ovs-appctl when the daemon refuses a command. */
@@ -34,9 +36,11 @@ struct local_command {
 };
 
 static int cmd_target(const char *target, int argc, char *argv[]);
+static int cmd_capture(const char *target, int argc, char *argv[]);
 
 static const struct local_command local_commands[] = {
     { "bvs/target", "", 0, 0, cmd_target },
+    { "capture", "BRIDGE [OPTION]... -w FILE|-", 1, INT_MAX, cmd_capture },
 };
 
 enum {
@@ -174,6 +178,16 @@ cmd_target(const char *target, int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
     puts(socket);
     free(socket);
     return EXIT_SUCCESS;
+}
+
+static int
+cmd_capture(const char *target, int argc, char *argv[])
+{
+    char *socket = find_socket(target);
+    int status = appctl_capture(socket, argc, argv);
+
+    free(socket);
+    return status;
 }
 
 static int

@@ -45,6 +45,7 @@ demo  python3-os-ken       a controller
 check python3-scapy        makes and takes packets
 check python3-prometheus-client  parses metrics
 check tcpdump              watches packets
+check tshark               reads captures and their comments
 check iperf3               fills links
 check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
