@@ -60,8 +60,21 @@ $(A64)/tests/fuzz/fuzz: $(call a64_objects,$(A64_FUZZ)) $(A64)/lib.a
 tests-aarch64: $(A64_PROGRAMS)
 check-aarch64: ## run the tests of vm and jit for AArch64, under QEMU
 	@sh utilities/deps.sh build aarch64
-	$(Q)$(MAKE) $(BUILD)/bin/bvs-bpf tests-aarch64
+	$(Q)$(MAKE) $(BUILD)/bin/bvs-bpf $(FUZZ) tests-aarch64
 	@BVS_TEST_PROGRAMS=5000 PATH=$(abspath $(BUILD))/bin:$$PATH tests/run --build=$(A64) \
 		--group=unit --group=aarch64 --under=qemu-aarch64 \
 		$(foreach t,$(notdir $(A64_TESTS:%.c=%)),--unit=$(t)) \
 		$(TEST_FLAGS)
+
+# The JIT of AArch64 beside this machine's engines (tests/fuzz/wire.h).
+.PHONY: fuzz-aarch64
+fuzz-aarch64: $(FUZZ)
+	@if command -v qemu-aarch64 >/dev/null \
+		&& command -v $(A64_CC) >/dev/null; then \
+		$(MAKE) $(A64)/tests/fuzz/fuzz \
+		&& $(FUZZ) --tell --secs=$(shell expr $(SECS) / 3) \
+			--seed=$(or $(SEED),$(shell date +%s%N)) \
+		| qemu-aarch64 $(A64)/tests/fuzz/fuzz --hear; \
+	else \
+		echo "fuzz: nothing of AArch64, for want of $(A64_CC), QEMU"; \
+	fi

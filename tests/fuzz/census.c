@@ -103,13 +103,10 @@ census_print(struct fuzz_world *const worlds[], uint64_t wanted)
     return !insns.below && !maps.below && !helpers.below;
 }
 
-bool
-summary_print(const struct summary *s, struct fuzz_world *const worlds[],
-              bool census)
+uint64_t
+summary_verdicts(const struct summary *s)
 {
-    uint64_t least = census && s->programs >= ENOUGH ? s->programs / 1000 : 0;
     uint64_t accepted = 0;
-    bool good = true;
 
     printf("%llu programs:", (unsigned long long) s->programs);
     for (int v = 0; v < V_N_VERDICTS; v++) {
@@ -119,7 +116,19 @@ summary_print(const struct summary *s, struct fuzz_world *const worlds[],
         }
         accepted += v >= V_GOOD ? s->verdicts[v] : 0;
     }
-    printf("\n%.1f%% accepted, the median run has %u instructions\n",
+    putchar('\n');
+    return accepted;
+}
+
+bool
+summary_print(const struct summary *s, struct fuzz_world *const worlds[],
+              bool census)
+{
+    uint64_t least = census && s->programs >= ENOUGH ? s->programs / 1000 : 0;
+    uint64_t accepted = summary_verdicts(s);
+    bool good = true;
+
+    printf("%.1f%% accepted, the median run has %u instructions\n",
            s->programs ? 100.0 * accepted / s->programs : 0,
            median(s, accepted));
     if (s->programs >= ENOUGH && accepted * 10 < s->programs * 3) {

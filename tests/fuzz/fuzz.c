@@ -6,11 +6,14 @@
  *
  *   fuzz [--seed=N] [--count=N | --secs=N] [--kind=xdp|bvs] [--inputs=N]
  *        [--census] [--keep-going] [--one] [--no-shrink] [--kernel]
+ *        [--tell | --hear]
  *
  * Program number i of seed s is the same everywhere; --seed=S --count=1
  * repeats the one that a failure names.  --census fails if an instruction, a
  * helper or a map was met less than once in 1000 programs.  --one prints a
  * program.  --kernel compares with Linux instead (tests/fuzz/kernel.h).
+ * --tell writes programs and what they did to standard output, --hear reads
+ * that, on another machine (tests/fuzz/wire.h).
  * SIGINT and SIGTERM end the run as if --count was reached. */
 
 #include <getopt.h>
@@ -20,17 +23,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "jit/jit.h"
 #include "tests/fuzz/census.h"
 #include "tests/fuzz/kernel.h"
+#include "tests/fuzz/wire.h"
 #include "vm/map.h"
 
 struct options {
     uint64_t seed, count;
     uint32_t secs, inputs;
     int kind;                   /* -1: both. */
-    bool keep_going, one, no_shrink, kernel, census;
+    bool keep_going, one, no_shrink, kernel, census, hear;
+    FILE *tell;                 /* Where to; null: nowhere. */
 };
 
 static volatile sig_atomic_t stopped;
@@ -50,6 +56,19 @@ now(void)
     return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+/* Standard output is for programs, then, and standard error for people. */
+static FILE *
+open_wire(void)
+{
+    FILE *wire = fdopen(dup(1), "wb");
+
+    if (!wire || isatty(1) || dup2(2, 1) < 0) {
+        fprintf(stderr, "standard output is not for programs\n");
+        exit(2);
+    }
+    return wire;
+}
+
 static void
 parse(int argc, char **argv, struct options *o)
 {
@@ -64,6 +83,8 @@ parse(int argc, char **argv, struct options *o)
         { "one", no_argument, NULL, '1' },
         { "no-shrink", no_argument, NULL, 'S' },
         { "kernel", no_argument, NULL, 'K' },
+        { "tell", no_argument, NULL, 'T' },
+        { "hear", no_argument, NULL, 'H' },
         { NULL, 0, NULL, 0 },
     };
     int c;
@@ -95,6 +116,12 @@ parse(int argc, char **argv, struct options *o)
             o->kernel = true;
             o->kind = FUZZ_XDP;
             break;
+        case 'T':
+            o->tell = open_wire();
+            break;
+        case 'H':
+            o->hear = true;
+            break;
         case 'S':
             o->no_shrink = true;
             break;
@@ -125,18 +152,41 @@ report(struct fuzz_world *w, struct fuzz_program *p, uint64_t seed,
 }
 
 /* Program 'seed': which world is part of it. */
-static bool
-one(const struct options *opts, struct fuzz_world *worlds[], uint64_t seed,
-    struct summary *sum)
+static void
+generate(const struct options *opts, struct fuzz_world *const worlds[],
+         uint64_t seed, struct fuzz_program *p, struct fuzz_world **w)
 {
     struct rng rng = { seed };
     int kind = rng_next(&rng) & 1 ? FUZZ_XDP : FUZZ_BVS;
-    struct fuzz_world *w = worlds[opts->kind < 0 ? kind : opts->kind];
+
+    *w = worlds[opts->kind < 0 ? kind : opts->kind];
+    fuzz_gen(p, *w, rng_next(&rng), opts->kernel ? FUZZ_GEN_KERNEL
+             : opts->tell ? FUZZ_GEN_CAREFUL | FUZZ_GEN_SMALL : 0);
+}
+
+/* Whether there is more to do after this program. */
+static bool
+one(const struct options *opts, struct fuzz_world *const worlds[],
+    uint64_t seed, struct summary *sum)
+{
     static struct fuzz_program p;
+    struct fuzz_world *w;
     struct outcome o;
 
-    fuzz_gen(&p, w, rng_next(&rng), opts->kernel ? FUZZ_GEN_KERNEL : 0);
-    (opts->kernel ? kernel_try : fuzz_try)(w, &p, seed, opts->inputs, &o);
+    if (opts->hear) {
+        if (!wire_hear(stdin, worlds, &p, &seed, &w, &o)) {
+            return false;
+        }
+    } else {
+        generate(opts, worlds, seed, &p, &w);
+        if (opts->kernel) {
+            kernel_try(w, &p, seed, opts->inputs, &o);
+        } else if (opts->tell) {
+            wire_tell(opts->tell, w, &p, seed, opts->inputs, &o);
+        } else {
+            fuzz_try(w, &p, seed, opts->inputs, &o);
+        }
+    }
     summary_add(sum, &o);
     if (opts->one) {
         fuzz_print(w, &p);
@@ -151,15 +201,33 @@ one(const struct options *opts, struct fuzz_world *worlds[], uint64_t seed,
     return true;
 }
 
+/* Prints what there was; whether it was enough. */
+static bool
+print_all(const struct options *opts, const struct summary *sum,
+          struct fuzz_world *const worlds[])
+{
+    if (opts->kernel) {
+        return kernel_print();
+    } else if (opts->hear) {
+        summary_verdicts(sum);
+        printf("%"PRIu64" runs do something else here, on all engines\n",
+               wire_n_different);
+        return sum->programs != 0;
+    } else if (opts->tell) {
+        return summary_verdicts(sum) != 0;
+    }
+    return summary_print(sum, worlds, opts->census);
+}
+
 int
 main(int argc, char **argv)
 {
     struct options opts = { .seed = 1, .count = 1000, .inputs = 3,
                             .kind = -1 };
     struct fuzz_world *worlds[FUZZ_N_KINDS];
-    struct summary sum = { 0 };
+    static struct summary sum;
     double start = now();
-    bool good = true;
+    bool more = true, good = true;
 
     parse(argc, argv, &opts);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -174,14 +242,14 @@ main(int argc, char **argv)
     }
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-    for (uint64_t i = 0; good && !stopped
-                         && (opts.secs ? now() - start < opts.secs
+    for (uint64_t i = 0; more && !stopped
+                         && (opts.hear ? true
+                             : opts.secs ? now() - start < opts.secs
                              : i < opts.count); i++) {
-        good = one(&opts, worlds, opts.seed + i, &sum);
+        more = one(&opts, worlds, opts.seed + i, &sum);
     }
     if (!opts.one) {
-        good = (opts.kernel ? kernel_print()
-                : summary_print(&sum, worlds, opts.census)) && good;
+        good = print_all(&opts, &sum, worlds);
         printf("seeds %"PRIu64" to %"PRIu64", %.1f s\n", opts.seed,
                opts.seed + sum.programs - 1, now() - start);
     }
@@ -191,5 +259,6 @@ main(int argc, char **argv)
     for (int i = 0; i < FUZZ_N_KINDS; i++) {
         fuzz_world_destroy(worlds[i]);
     }
+    good = good && (!opts.tell || wire_tell_end(opts.tell));
     return good ? 0 : 1;
 }

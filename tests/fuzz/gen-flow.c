@@ -73,9 +73,24 @@ gen_merge(struct gstate *to, const struct gstate *from)
 
 /* -- Branches -- */
 
+/* Most numbers are small, and their sign is known. */
+static void
+make_wide(struct gen *g, int r)
+{
+    if (!(g->pinned & 1u << r) && g->s.regs[r].type == G_NUM) {
+        gen_insn(g, VM_I_MUL64_RI, r, 0,
+                 (int32_t) (rng_next(&g->rng) >> 33) | 1);
+        gen_insn(g, VM_I_LSH64_RI, r, 0, 20 + rng_below(&g->rng, 13));
+        gen_set_num(g, r, UINT64_MAX);
+    }
+}
+
 static uint32_t
 number_jump(struct gen *g)
 {
+    static const enum vm_insn_id signs[] = { VM_I_JSLT64_RI, VM_I_JSGE64_RI,
+                                             VM_I_JSGT64_RI,
+                                             VM_I_JSLE64_RI };
     enum vm_insn_id id = gen_cond(g, false);
     int a = gen_num(g), b = gen_num(g);
     int32_t imm = rng_number(&g->rng);
@@ -84,6 +99,10 @@ number_jump(struct gen *g)
     switch (rng_below(&g->rng, 8)) {
     case 0:
         imm = 0;
+        if (rng_below(&g->rng, 2)) {
+            make_wide(g, a);
+            id = signs[rng_below(&g->rng, 4)];
+        }
         break;
     case 1:
         imm = (int32_t) (UINT32_C(1) << rng_below(&g->rng, 32));

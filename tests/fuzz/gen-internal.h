@@ -61,6 +61,7 @@ struct gen {
     struct rng rng;
     uint32_t options;
     uint32_t careless;          /* Of 1000. */
+    uint32_t divisor;           /* Of sizes. */
     struct gstate s;
     uint16_t pinned;            /* Registers not to be overwritten. */
     uint16_t pinned_slots;

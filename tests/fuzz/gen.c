@@ -377,7 +377,7 @@ gen_main(struct gen *g)
     g->pinned = 1u << VM_R6;
     g->pinned_slots = 0;
     g->function = g->n_functions;
-    gen_function(g, 30 + rng_below(&g->rng, 170));
+    gen_function(g, (30 + rng_below(&g->rng, 170)) / g->divisor);
 }
 
 /* A function's arguments, as it finds them. */
@@ -408,7 +408,7 @@ gen_local(struct gen *g, uint32_t i)
         }
     }
     g->function = i;
-    gen_function(g, 4 + rng_below(&g->rng, 30));
+    gen_function(g, 4 + rng_below(&g->rng, 30) / g->divisor);
 }
 
 static void
@@ -445,6 +445,7 @@ fuzz_gen(struct fuzz_program *p, const struct fuzz_world *w, uint64_t seed,
     p->n = 0;
     g.careless = options & FUZZ_GEN_CAREFUL || rng_percent(&g.rng, 60)
                  ? 0 : 1 + rng_below(&g.rng, 40);
+    g.divisor = options & FUZZ_GEN_SMALL && rng_below(&g.rng, 16) ? 4 : 1;
     choose_functions(&g);
     gen_main(&g);
     /* They call later ones only. */

@@ -35,6 +35,7 @@
 /* Options. */
 #define FUZZ_GEN_KERNEL  0x1u   /* Only what Linux has, too. */
 #define FUZZ_GEN_CAREFUL 0x2u   /* Never careless. */
+#define FUZZ_GEN_SMALL   0x4u   /* Most have a quarter of the size. */
 
 struct fuzz_program {
     struct vm_insn insns[FUZZ_MAX_INSNS];

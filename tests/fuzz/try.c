@@ -37,11 +37,14 @@ verdict_name(enum verdict v)
 
 static sigjmp_buf escape;
 static const char *volatile engine;     /* Running now, or null. */
+static volatile sig_atomic_t ticks;     /* Since the program began. */
 
 static void
 on_signal(int signal)
 {
-    if (!engine) {
+    if (signal == SIGVTALRM && (++ticks <= MAX_SECONDS || !engine)) {
+        return;
+    } else if (!engine) {
         static const char text[] = "crash outside of the programs\n";
 
         if (write(2, text, sizeof text - 1) < 0) {
@@ -58,45 +61,75 @@ fuzz_catch_signals(void)
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
                                    SIGVTALRM };
     static uint8_t room[65536];
+    static const struct itimerval second = { .it_value.tv_sec = 1,
+                                             .it_interval.tv_sec = 1 };
     const stack_t stack = { .ss_sp = room, .ss_size = sizeof room };
     struct sigaction action = { .sa_handler = on_signal,
-                                .sa_flags = SA_ONSTACK };
+                                .sa_flags = SA_ONSTACK | SA_NODEFER
+                                            | SA_RESTART };
 
     sigaltstack(&stack, NULL);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         sigaction(signals[i], &action, NULL);
     }
+    setitimer(ITIMER_VIRTUAL, &second, NULL);
 }
 
-static struct vm_prog *
-load(struct fuzz_world *w, const struct fuzz_program *p, struct outcome *o)
+struct vm_prog *
+fuzz_load(struct fuzz_world *w, const struct fuzz_program *p,
+          vm_verify_fn *verify, bool record, struct outcome *o)
 {
-    static const struct vm_verify_opts opts = {
-        .record = fuzz_states_record, .max_steps = MAX_STEPS,
-        .max_ms = 60000,
+    const struct vm_verify_opts opts = {
+        .record = record ? fuzz_states_record : NULL,
+        .max_steps = MAX_STEPS, .max_ms = 60000,
     };
     const struct vm_prog_attr attr = {
         .type = &w->type, .name = "fuzz", .insns = p->insns, .n_insns = p->n,
-        .maps = w->maps, .n_maps = FUZZ_N_MAPS, .verify = vm_verify,
+        .maps = w->maps, .n_maps = FUZZ_N_MAPS, .verify = verify,
         .verify_opts = &opts, .backend = jit_backend(),
     };
     struct vm_prog *prog;
-    struct vm_err err = { 0 };
+    struct vm_err err;
     int error;
 
-    if (vm_validate(p->insns, p->n, &w->type, FUZZ_N_MAPS, &err)) {
-        o->verdict = V_INVALID;
-        snprintf(o->why, sizeof o->why, "%s", err.text);
-        return NULL;
-    }
-    fuzz_states_clear(p->n);
+    memset(o, 0, offsetof(struct outcome, why) + 1);
+    err.text[0] = '\0';
     error = vm_prog_load(&attr, &prog, &err);
     if (error) {
-        o->verdict = error == -E2BIG ? V_COMPLEX : V_REJECTED;
+        o->verdict = error == -E2BIG ? V_COMPLEX
+                     : vm_validate(p->insns, p->n, &w->type, FUZZ_N_MAPS,
+                                   NULL) ? V_INVALID : V_REJECTED;
         snprintf(o->why, sizeof o->why, "%s", err.text);
         return NULL;
     }
+    o->verdict = V_GOOD;
+    if (jit_backend() && vm_prog_compile_error(prog)) {
+        o->verdict = V_COMPILE;
+        snprintf(o->why, sizeof o->why, "%s", vm_prog_compile_error(prog));
+    }
     return prog;
+}
+
+bool
+fuzz_run(struct fuzz_world *w, const struct vm_prog *prog, uint64_t input,
+         bool native, struct fuzz_result *result)
+{
+    uint32_t maps = fuzz_maps_used(prog->insns, prog->n_insns);
+    bool good = false;
+    uint64_t r0;
+
+    fuzz_world_use_native(w, native);
+    fuzz_world_reset(w, input, maps);
+    ticks = 0;
+    if (!sigsetjmp(escape, 0)) {
+        engine = "one engine";
+        r0 = native ? vm_prog_run(prog, w->ctx)
+                    : vm_prog_run_fast(prog, w->ctx);
+        fuzz_world_result(w, r0, maps, result);
+        good = true;
+    }
+    engine = NULL;
+    return good;
 }
 
 /* Whether the result changes with the stack's address. */
@@ -186,7 +219,7 @@ static void
 run_safely(struct fuzz_world *w, const struct vm_prog *prog, uint64_t input,
            struct outcome *o)
 {
-    int signal = sigsetjmp(escape, 1);
+    int signal = sigsetjmp(escape, 0);
 
     if (!signal) {
         run_once(w, prog, input, fuzz_maps_used(prog->insns, prog->n_insns),
@@ -204,30 +237,20 @@ void
 fuzz_try(struct fuzz_world *w, const struct fuzz_program *p, uint64_t seed,
          uint32_t inputs, struct outcome *o)
 {
-    static const struct itimerval limit = { .it_value.tv_sec = MAX_SECONDS };
-    static const struct itimerval none;
     struct vm_prog *prog;
     uint64_t steps = 0;
 
-    memset(o, 0, offsetof(struct outcome, why) + 1);
-    prog = load(w, p, o);
+    fuzz_states_clear(p->n);
+    prog = fuzz_load(w, p, vm_verify, true, o);
     if (!prog) {
         return;
     }
-    o->verdict = V_GOOD;
-    /* What the JITs leave to the interpreter on purpose. */
-    if (jit_backend() && vm_prog_compile_error(prog)
-        && !strstr(vm_prog_compile_error(prog), "tail call")
-        && !strstr(vm_prog_compile_error(prog), "local function")) {
-        o->verdict = V_COMPILE;
-        snprintf(o->why, sizeof o->why, "%s", vm_prog_compile_error(prog));
-    }
-    setitimer(ITIMER_VIRTUAL, &limit, NULL);
+    fuzz_world_use_native(w, false);
+    ticks = 0;
     for (uint32_t i = 0; i < inputs && o->verdict == V_GOOD; i++) {
         run_safely(w, prog, seed + i, o);
         steps = i ? steps : o->steps;
     }
-    setitimer(ITIMER_VIRTUAL, &none, NULL);
     o->steps = steps;
     vm_prog_unref(prog);
     vm_defer_run();

@@ -46,6 +46,18 @@ struct outcome {
 /* Catches the signals of programs that go wrong; once a process. */
 void fuzz_catch_signals(void);
 
+/* Loads the program, verified by 'verify', whose states are recorded if
+ * 'record' says so.  NULL if it is not accepted; V_COMPILE with a program if
+ * the JIT refuses it. */
+struct vm_prog *fuzz_load(struct fuzz_world *, const struct fuzz_program *,
+                          vm_verify_fn *verify, bool record,
+                          struct outcome *);
+
+/* One run, native or in the fast interpreter; false if it ended in a
+ * signal. */
+bool fuzz_run(struct fuzz_world *, const struct vm_prog *, uint64_t input,
+              bool native, struct fuzz_result *);
+
 typedef void fuzz_try_fn(struct fuzz_world *, const struct fuzz_program *,
                          uint64_t seed, uint32_t inputs, struct outcome *);
 

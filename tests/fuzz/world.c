@@ -194,6 +194,9 @@ fuzz_world_create(enum fuzz_kind kind, const struct vm_backend *backend)
 void
 fuzz_world_use_native(struct fuzz_world *w, bool native)
 {
+    if (w->page == w->slots[native]) {
+        return;
+    }
     for (uint32_t i = 0; i < 5; i++) {
         struct vm_prog *prog = native ? w->native[i] : w->targets[i];
 
@@ -516,8 +519,13 @@ fuzz_world_result(struct fuzz_world *w, uint64_t r0, uint32_t maps,
         data = w->xdp->data_meta;
         end = w->xdp->data_end;
     } else {
-        struct fuzz_ctx seen = *w->bvs;
+        const struct fuzz_ctx *c = w->bvs;
+        struct fuzz_ctx seen = *c;
 
+        seen.data = (void *) (c->data - w->buffer);
+        seen.data_end = (void *) (c->data_end - w->buffer);
+        seen.data_meta = (void *) (c->data_meta - w->buffer);
+        seen.ro_block = seen.rw_block = NULL;
         seen.slots = NULL;
         memset(&seen.turn, 0, sizeof seen.turn);
         data = w->buffer;
