@@ -112,13 +112,24 @@ execute(struct dp_ctx *ctx, const struct ofpbuf *actions)
     return 0;
 }
 
-/* Whether the packet ends inside its NSH header, which then cannot be parsed
- * and must not be written. */
-static bool
-is_cut_nsh(const struct flow *base)
+void
+dp_flow_leave_cut(struct flow *flow, const struct flow *base,
+                  const struct dp_packet *packet)
 {
-    return (base->dl_type == htons(ETH_TYPE_NSH)
-            && is_all_zeros(&base->nsh, sizeof base->nsh));
+    const uint8_t *l3 = dp_packet_l3(packet);
+    const uint8_t *end = dp_packet_tail(packet);
+
+    if (base->dl_type == htons(ETH_TYPE_ARP)
+        && (!l3 || end - l3 < ARP_ETH_HEADER_LEN)) {
+        flow->nw_proto = base->nw_proto;
+        flow->nw_src = base->nw_src;
+        flow->nw_dst = base->nw_dst;
+        flow->arp_sha = base->arp_sha;
+        flow->arp_tha = base->arp_tha;
+    } else if (base->dl_type == htons(ETH_TYPE_NSH)
+               && is_all_zeros(&base->nsh, sizeof base->nsh)) {
+        flow->nsh = base->nsh;
+    }
 }
 
 int
@@ -141,9 +152,7 @@ dp_commit_base(struct dp_ctx *ctx)
     }
     ctx->dirty = 0;
 
-    if (is_cut_nsh(&base->flow)) {
-        flow.nsh = base->flow.nsh;
-    }
+    dp_flow_leave_cut(&flow, &base->flow, ctx->packet);
     memset(&wc, 0xff, sizeof wc);
     commit_odp_actions(&flow, &base->flow, &actions, &wc, true,
                        base->encap, base->decap, base->encap_data);

@@ -104,39 +104,38 @@ extract_base(struct dp_ctx *ctx, struct flow *base)
     dp_ctx_refresh(ctx);
 }
 
-/* Writes what differs from what flow_extract() saw.  That is nothing of a
- * truncated ARP; as much of it as is there can be written all the same. */
+/* Writes what differs from what flow_extract() saw; nothing if the packet
+ * ends inside its header, of which flow_extract() saw nothing. */
 static void
 commit_arp(struct dp_ctx *ctx, union dp_key_nw nw)
 {
     const union dp_key_ipv4 ip = { .word = ctx->key[DP_KEY_IPV4] };
     struct arp_eth_header *arp = dp_packet_l3(ctx->packet);
-    size_t size = l3_size(ctx->packet);
     struct eth_addr mac[2];
     struct flow base;
 
-#define HAS(MEMBER) \
-    (size >= offsetof(struct arp_eth_header, MEMBER) + sizeof arp->MEMBER)
+    if (l3_size(ctx->packet) < sizeof *arp) {
+        return;
+    }
     extract_base(ctx, &base);
     memcpy(mac, &ctx->key[DP_KEY_ARP], sizeof mac);
-    if (nw.nw_proto != base.nw_proto && HAS(ar_op)) {
+    if (nw.nw_proto != base.nw_proto) {
         /* 255 as Open vSwitch writes it. */
         arp->ar_op = htons(nw.nw_proto == UINT8_MAX ? UINT16_MAX
                                                     : nw.nw_proto);
     }
-    if (ip.nw_src != base.nw_src && HAS(ar_spa)) {
+    if (ip.nw_src != base.nw_src) {
         put_16aligned_be32(&arp->ar_spa, ip.nw_src);
     }
-    if (ip.nw_dst != base.nw_dst && HAS(ar_tpa)) {
+    if (ip.nw_dst != base.nw_dst) {
         put_16aligned_be32(&arp->ar_tpa, ip.nw_dst);
     }
-    if (!eth_addr_equals(mac[0], base.arp_sha) && HAS(ar_sha)) {
+    if (!eth_addr_equals(mac[0], base.arp_sha)) {
         arp->ar_sha = mac[0];
     }
-    if (!eth_addr_equals(mac[1], base.arp_tha) && HAS(ar_tha)) {
+    if (!eth_addr_equals(mac[1], base.arp_tha)) {
         arp->ar_tha = mac[1];
     }
-#undef HAS
 }
 
 /* The link-layer address option that OVS writes to: the first one of either

@@ -14,68 +14,25 @@
 #include "packets.h"
 #include "timeval.h"
 #include "util.h"
+#include "datapath/ctx.h"
 #include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/mcast.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
 
-/* Whether the packet is an ARP packet that ends inside its ARP header. */
-static bool
-is_cut_arp(const struct slow_ctx *ctx)
-{
-    const uint8_t *l3 = dp_packet_l3(ctx->packet);
-
-    return (ctx->base.dl_type == htons(ETH_TYPE_ARP)
-            && (!l3 || (size_t) ((const uint8_t *) dp_packet_tail(ctx->packet)
-                                 - l3) < ARP_ETH_HEADER_LEN));
-}
-
-static void
-copy_arp(struct flow *dst, const struct flow *src)
-{
-    dst->nw_proto = src->nw_proto;
-    dst->nw_src = src->nw_src;
-    dst->nw_dst = src->nw_dst;
-    dst->arp_sha = src->arp_sha;
-    dst->arp_tha = src->arp_tha;
-}
-
-static void commit(struct slow_ctx *);
-
 void
 slow_commit(struct slow_ctx *ctx)
-{
-    if (is_cut_arp(ctx)) {
-        /* libopenvswitch would write past its end. */
-        struct flow flow = ctx->flow;
-
-        copy_arp(&ctx->flow, &ctx->base);
-        commit(ctx);
-        ctx->flow = flow;
-    } else if (ctx->base.dl_type == htons(ETH_TYPE_NSH)
-               && is_all_zeros(&ctx->base.nsh, sizeof ctx->base.nsh)) {
-        /* The same for one that ends inside its NSH header. */
-        struct ovs_key_nsh nsh = ctx->flow.nsh;
-
-        ctx->flow.nsh = ctx->base.nsh;
-        commit(ctx);
-        ctx->flow.nsh = nsh;
-    } else {
-        commit(ctx);
-    }
-}
-
-static void
-commit(struct slow_ctx *ctx)
 {
     uint64_t stub[512 / 8];
     struct ofpbuf actions = OFPBUF_STUB_INITIALIZER(stub);
     struct flow_wildcards wc;
+    struct flow flow = ctx->flow;
 
+    dp_flow_leave_cut(&flow, &ctx->base, ctx->packet);
     /* Whole headers are written: which bits have changed is not known. */
     memset(&wc, 0xff, sizeof wc);
-    commit_odp_actions(&ctx->flow, &ctx->base, &actions, &wc, true,
+    commit_odp_actions(&flow, &ctx->base, &actions, &wc, true,
                        ctx->encap, ctx->decap, ctx->encap_data);
     ctx->encap = ctx->decap = false;
     ofpbuf_delete(ctx->encap_data);

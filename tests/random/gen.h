@@ -42,4 +42,8 @@ extern int rnd_n_groups, rnd_n_meters;
 extern bool rnd_recirculates;      /* One of them, in stock Open vSwitch. */
 void rnd_gen_groups(struct rnd_case *);
 
+/* gen-avoid.c: changes 'c' so that what docs/conformance.md says is different
+ * on purpose does not happen. */
+void rnd_avoid_differences(struct rnd_case *c);
+
 #endif /* tests/random/gen.h */

@@ -5,7 +5,7 @@
  * the same.
  *
  *   gen*.c     make a case (rules and packets) from a seed; rows of fields,
- *              kinds of masks and actions
+ *              kinds of masks and actions; what is known to differ is avoided
  *   ours.c     the first two engines, in this process
  *   stock.c    the third: an ovs-vswitchd with dummy ports, started by `run'
  *   conn.c     an OpenFlow connection to either, for groups and meters
@@ -56,7 +56,6 @@ struct rnd_rule {
     int proto;                      /* Which packets it may match. */
     int n_actions;
     struct rnd_action actions[RND_MAX_ACTIONS];
-    bool has_normal;
 };
 
 struct rnd_group {
@@ -92,6 +91,8 @@ char *rnd_rule_text(const struct rnd_rule *);
 /* The group as a line of groups.txt, the meter as one of meters.txt. */
 char *rnd_group_text(const struct rnd_group *);
 char *rnd_meter_text(int id);
+/* Whether an action of some rule or bucket has 'text' in it. */
+bool rnd_any_action(const struct rnd_case *, const char *text);
 const char *rnd_field_name(int row);    /* Null after the last one. */
 const char *rnd_action_name(int row);
 const char *rnd_mask_name(enum rnd_mask);
