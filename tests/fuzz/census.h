@@ -17,10 +17,10 @@ void summary_add(struct summary *, const struct outcome *);
 /* Prints how many had which verdict; returns how many were accepted. */
 uint64_t summary_verdicts(const struct summary *);
 
-/* Prints that and what was met.  Of enough programs, returns false if fewer than 30%
- * were accepted, if the median run has fewer than 40 instructions or, with
- * 'census', if a row of instructions, helpers or maps was met less than once
- * in 1000 programs. */
+/* Prints that and what was met.  Of enough programs, returns false if fewer
+ * than 30% were accepted, if the median run has fewer than 40 instructions
+ * or, with 'census', if a row of instructions, helpers or maps was met less
+ * than once in 1000 programs. */
 bool summary_print(const struct summary *, struct fuzz_world *const[],
                    bool census);
 

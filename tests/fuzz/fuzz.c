@@ -154,13 +154,13 @@ report(struct fuzz_world *w, struct fuzz_program *p, uint64_t seed,
 /* Program 'seed': which world is part of it. */
 static void
 generate(const struct options *opts, struct fuzz_world *const worlds[],
-         uint64_t seed, struct fuzz_program *p, struct fuzz_world **w)
+         struct wire_program *next)
 {
-    struct rng rng = { seed };
+    struct rng rng = { next->seed };
     int kind = rng_next(&rng) & 1 ? FUZZ_XDP : FUZZ_BVS;
 
-    *w = worlds[opts->kind < 0 ? kind : opts->kind];
-    fuzz_gen(p, *w, rng_next(&rng), opts->kernel ? FUZZ_GEN_KERNEL
+    next->w = worlds[opts->kind < 0 ? kind : opts->kind];
+    fuzz_gen(&next->p, next->w, rng_next(&rng), opts->kernel ? FUZZ_GEN_KERNEL
              : opts->tell ? FUZZ_GEN_CAREFUL | FUZZ_GEN_SMALL : 0);
 }
 
@@ -169,33 +169,33 @@ static bool
 one(const struct options *opts, struct fuzz_world *const worlds[],
     uint64_t seed, struct summary *sum)
 {
-    static struct fuzz_program p;
-    struct fuzz_world *w;
+    static struct wire_program next;
     struct outcome o;
 
+    next.seed = seed;
     if (opts->hear) {
-        if (!wire_hear(stdin, worlds, &p, &seed, &w, &o)) {
+        if (!wire_hear(stdin, worlds, &next, &o)) {
             return false;
         }
     } else {
-        generate(opts, worlds, seed, &p, &w);
+        generate(opts, worlds, &next);
         if (opts->kernel) {
-            kernel_try(w, &p, seed, opts->inputs, &o);
+            kernel_try(next.w, &next.p, seed, opts->inputs, &o);
         } else if (opts->tell) {
-            wire_tell(opts->tell, w, &p, seed, opts->inputs, &o);
+            wire_tell(opts->tell, &next, opts->inputs, &o);
         } else {
-            fuzz_try(w, &p, seed, opts->inputs, &o);
+            fuzz_try(next.w, &next.p, seed, opts->inputs, &o);
         }
     }
     summary_add(sum, &o);
     if (opts->one) {
-        fuzz_print(w, &p);
+        fuzz_print(next.w, &next.p);
         printf("%s: %s\n", verdict_name(o.verdict), o.why);
         return true;
     }
     if (opts->kernel ? kernel_note(&o, seed)
                      : verdict_is_failure(o.verdict)) {
-        report(w, &p, seed, &o, opts);
+        report(next.w, &next.p, next.seed, &o, opts);
         return opts->keep_going;
     }
     return true;
@@ -249,7 +249,7 @@ main(int argc, char **argv)
         more = one(&opts, worlds, opts.seed + i, &sum);
     }
     if (!opts.one) {
-        good = print_all(&opts, &sum, worlds);
+        good = print_all(&opts, &sum, worlds) && (opts.hear || more);
         printf("seeds %"PRIu64" to %"PRIu64", %.1f s\n", opts.seed,
                opts.seed + sum.programs - 1, now() - start);
     }

@@ -43,16 +43,16 @@ magic(void)
 /* -- Telling -- */
 
 static bool
-pack(struct letter *l, const struct fuzz_world *w, const struct vm_prog *prog,
-     uint64_t seed, uint32_t inputs)
+pack(struct letter *l, const struct wire_program *next,
+     const struct vm_prog *prog, uint32_t inputs)
 {
     if (prog->n_subprogs > MAX_SUBPROGS || inputs > MAX_INPUTS) {
         return false;
     }
     l->head = (struct head) {
-        .magic = magic(), .kind = w->kind, .n_insns = prog->n_insns,
+        .magic = magic(), .kind = next->w->kind, .n_insns = prog->n_insns,
         .n_subprogs = prog->n_subprogs, .n_inputs = inputs,
-        .longest_path = prog->longest_path, .seed = seed,
+        .longest_path = prog->longest_path, .seed = next->seed,
     };
     memcpy(l->aux, prog->aux, prog->n_insns * sizeof l->aux[0]);
     memcpy(l->subprogs, prog->subprogs,
@@ -93,25 +93,25 @@ compare(struct fuzz_world *w, const struct vm_prog *prog, struct letter *l)
 }
 
 void
-wire_tell(FILE *to, struct fuzz_world *w, const struct fuzz_program *p,
-          uint64_t seed, uint32_t inputs, struct outcome *o)
+wire_tell(FILE *to, const struct wire_program *next, uint32_t inputs,
+          struct outcome *o)
 {
     static struct letter l;
-    struct vm_prog *prog = fuzz_load(w, p, vm_verify, false, o);
+    struct vm_prog *prog = fuzz_load(next->w, &next->p, vm_verify, false, o);
     bool good;
 
     if (!prog) {
         return;
-    } else if (!pack(&l, w, prog, seed, inputs)) {
+    } else if (!pack(&l, next, prog, inputs)) {
         o->verdict = V_COMPLEX;
     }
-    good = o->verdict == V_GOOD && compare(w, prog, &l);
+    good = o->verdict == V_GOOD && compare(next->w, prog, &l);
     vm_prog_unref(prog);
     vm_defer_run();
     if (good) {
-        post(to, &l, p);
+        post(to, &l, &next->p);
     } else if (o->verdict != V_COMPLEX) {
-        fuzz_try(w, p, seed, inputs, o);
+        fuzz_try(next->w, &next->p, next->seed, inputs, o);
     }
 }
 
@@ -185,27 +185,25 @@ does_as_told(struct fuzz_world *w, const struct vm_prog *prog, uint32_t i)
 
 bool
 wire_hear(FILE *from, struct fuzz_world *const worlds[],
-          struct fuzz_program *p, uint64_t *seed, struct fuzz_world **worldp,
-          struct outcome *o)
+          struct wire_program *next, struct outcome *o)
 {
     struct vm_prog *prog;
-    struct fuzz_world *w;
     bool good;
 
-    if (!get(from, p)) {
+    if (!get(from, &next->p)) {
         return false;
     }
-    *seed = heard.head.seed;
-    *worldp = w = worlds[heard.head.kind];
-    prog = fuzz_load(w, p, believe, false, o);
+    next->seed = heard.head.seed;
+    next->w = worlds[heard.head.kind];
+    prog = fuzz_load(next->w, &next->p, believe, false, o);
     good = prog && o->verdict == V_GOOD;
     for (uint32_t i = 0; good && i < heard.head.n_inputs; i++) {
-        good = does_as_told(w, prog, i);
+        good = does_as_told(next->w, prog, i);
     }
     vm_prog_unref(prog);
     vm_defer_run();
     if (!good) {
-        fuzz_try(w, p, *seed, heard.head.n_inputs, o);
+        fuzz_try(next->w, &next->p, next->seed, heard.head.n_inputs, o);
     }
     return true;
 }

@@ -27,18 +27,23 @@
 
 #include "tests/fuzz/try.h"
 
+struct wire_program {
+    uint64_t seed;
+    struct fuzz_world *w;
+    struct fuzz_program p;
+};
+
 /* Verifies the program, runs it and, if all engines agree, writes it to 'to'.
  * What it says in the outcome is what fuzz_try() would. */
-void wire_tell(FILE *to, struct fuzz_world *, const struct fuzz_program *,
-               uint64_t seed, uint32_t inputs, struct outcome *);
+void wire_tell(FILE *to, const struct wire_program *, uint32_t inputs,
+               struct outcome *);
 
 /* Says that all went well, and closes 'to'; false if that is not so. */
 bool wire_tell_end(FILE *to);
 
-/* The next program, compared with what it is to do: false at the end.
- * '*seed' is the program's, '*p' itself. */
-bool wire_hear(FILE *from, struct fuzz_world *const[], struct fuzz_program *p,
-               uint64_t *seed, struct fuzz_world **, struct outcome *);
+/* The next program, compared with what it is to do: false at the end. */
+bool wire_hear(FILE *from, struct fuzz_world *const[], struct wire_program *,
+               struct outcome *);
 
 /* Runs that do something else here, in the interpreter, too. */
 extern uint64_t wire_n_different;
