@@ -5,7 +5,6 @@
 #include "jit/aarch64-parts.h"
 
 #include "vm/map.h"
-#include "vm/maps/array.h"
 
 #define R0 (a64_map[VM_R0])
 
@@ -31,14 +30,25 @@ this_cpu(struct jit *j)
                jit_thread_off(&vm_cpu_));
 }
 
+/* T1, and with it r0, is 0 unless the element in r0 is there. */
+static void
+check_presence(struct jit *j, const struct jit_array *array)
+{
+    a64_add_imm(j, A64_T1, R0, array->present);
+    a64_put(j, 0x08dffc00 | A64_T1 << 5 | A64_T1);      /* ldarb t1, [t1] */
+    a64_cmp(j, false, A64_T1, A64_ZR);
+    /* csel r0, r0, xzr, ne */
+    a64_dnm(j, 0x9a800000 | A64_NE << 12, R0, R0, A64_ZR);
+}
+
 bool
 a64_lookup(struct jit *j, uint32_t pc)
 {
-    const struct vm_array *array = jit_known_array(j->prog, pc);
     uint32_t check = jit_null_check(j, pc);
+    struct jit_array array;
     size_t beyond = 0;
 
-    if (!array) {
+    if (!jit_known_array(j->prog, pc, &array)) {
         return false;
     }
     if (j->plan[pc].flags & JIT_FRAME) {
@@ -48,20 +58,26 @@ a64_lookup(struct jit *j, uint32_t pc)
         a64_access(j, A64_LDR, 4, A64_DN(A64_T1, a64_map[VM_R2]), 0);
     }
     a64_mov_imm(j, R0, 0);
-    a64_cmp_const(j, false, A64_T1, array->map.max_entries, A64_T2);
+    a64_cmp_const(j, false, A64_T1, array.n, A64_T2);
     if (check != UINT32_MAX) {
         a64_branch_if(j, check, A64_B_COND(A64_HS), A64_INVERT_CC);
         j->plan[check].flags |= JIT_FUSED;
     } else {
         beyond = a64_skip(j, A64_B_COND(A64_HS));
     }
-    a64_mov_imm(j, R0, (uintptr_t) array->data);
-    if (array->map.max_entries > 1) {
-        add_scaled(j, A64_T1, array->elem_size);
+    a64_mov_imm(j, R0, (uintptr_t) array.data);
+    if (array.n > 1) {
+        add_scaled(j, A64_T1, array.elem_size);
     }
-    if (array->cpu_stride) {
+    if (array.cpu_stride) {
         this_cpu(j);
-        add_scaled(j, A64_T1, array->cpu_stride);
+        add_scaled(j, A64_T1, array.cpu_stride);
+    }
+    if (array.present) {
+        check_presence(j, &array);
+        if (check != UINT32_MAX) {
+            a64_branch_if(j, check, A64_B_COND(A64_EQ), A64_INVERT_CC);
+        }
     }
     if (check == UINT32_MAX) {
         a64_skip_to_here(j, beyond);

@@ -19,7 +19,6 @@
 #include "jit/plan.h"
 #include "vm/prog.h"
 
-struct vm_array;
 struct vm_map;
 
 /* Code that no program owns.  Of a kind of frame, which is where its types
@@ -164,9 +163,20 @@ const struct vm_map *jit_known_map(const struct vm_prog *, uint32_t pc);
  * aux->cval of the map above. */
 bool jit_known_slot(const struct vm_prog *, uint32_t pc);
 
-/* The array, if lookup 'pc' is in an array or per-CPU array that is known, of
- * a size that can be computed with; else NULL. */
-const struct vm_array *jit_known_array(const struct vm_prog *, uint32_t pc);
+/* What lookup 'pc' is in, if it is a map whose values lie side by side: array,
+ * per-CPU array, devmap, cpumap, xskmap. */
+struct jit_array {
+    const uint8_t *data;
+    uint32_t n, elem_size;      /* Elements, bytes of one. */
+    uint32_t cpu_stride;        /* From one CPU's to the next's; or 0. */
+    uint32_t present;           /* Where in an element a byte says that it is
+                                 * there; 0: all are. */
+};
+
+/* False if it is not, not known, or of a size that cannot be computed
+ * with. */
+bool jit_known_array(const struct vm_prog *, uint32_t pc,
+                     struct jit_array *);
 
 /* For jit_target.call_uses: such a lookup reads its key only, a tail call to
  * a known slot its context only. */

@@ -6,6 +6,7 @@
 
 #include "vm/map.h"
 #include "vm/maps/array.h"
+#include "vm/maps/devmap.h"
 #include "vm/maps/hash.h"
 
 /* -- Functions and frames -- */
@@ -158,20 +159,36 @@ jit_known_slot(const struct vm_prog *prog, uint32_t pc)
 
 /* -- Lookups -- */
 
-const struct vm_array *
-jit_known_array(const struct vm_prog *prog, uint32_t pc)
+bool
+jit_known_array(const struct vm_prog *prog, uint32_t pc, struct jit_array *a)
 {
     const struct vm_map *map = jit_known_map(prog, pc);
-    const struct vm_array *array = (const struct vm_array *) map;
 
     if (prog->insns[pc].imm != VM_HELPER_MAP_LOOKUP || !map
-        || (map->ops != &vm_map_ops_array
-            && map->ops != &vm_map_ops_percpu_array)
-        || map->max_entries > INT32_MAX || array->elem_size > INT32_MAX
-        || array->cpu_stride > INT32_MAX) {
-        return NULL;
+        || map->max_entries > INT32_MAX) {
+        return false;
     }
-    return array;
+    *a = (struct jit_array) { .n = map->max_entries };
+    if (map->ops == &vm_map_ops_array
+        || map->ops == &vm_map_ops_percpu_array) {
+        const struct vm_array *array = (const struct vm_array *) map;
+
+        a->data = array->data;
+        a->elem_size = array->elem_size;
+        a->cpu_stride = array->cpu_stride;
+        return array->elem_size <= INT32_MAX
+               && array->cpu_stride <= INT32_MAX;
+    } else if (map->ops == &vm_map_ops_devmap
+               || map->ops == &vm_map_ops_cpumap
+               || map->ops == &vm_map_ops_xskmap) {
+        const struct vm_devmap *devmap = (const struct vm_devmap *) map;
+
+        a->data = (const uint8_t *) devmap->slots;
+        a->elem_size = sizeof devmap->slots[0];
+        a->present = offsetof(struct vm_devmap_slot, present);
+        return true;
+    }
+    return false;
 }
 
 uint16_t
@@ -181,7 +198,8 @@ jit_call_uses(const struct jit *j, uint32_t pc)
         && jit_known_slot(j->prog, pc)) {
         return 1u << VM_R1;
     }
-    return jit_known_array(j->prog, pc) ? 1u << VM_R2 : UINT16_MAX;
+    return (jit_known_array(j->prog, pc, &(struct jit_array) { 0 })
+            ? 1u << VM_R2 : UINT16_MAX);
 }
 
 uint32_t

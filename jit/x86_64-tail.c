@@ -20,6 +20,10 @@
 
 #define DEFAULT_TAIL_CALLS 33
 
+/* Of one byte in the jumps and loads below. */
+_Static_assert(offsetof(struct vm_slots, code) < 128
+               && offsetof(struct vm_prog_array, progs) < 128, "one byte");
+
 void
 x86_tail_reset(struct jit *j)
 {

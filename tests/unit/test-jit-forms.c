@@ -489,6 +489,45 @@ test_lookups(void **state)
     }
 }
 
+/* The maps of ports and workers: elements that are there or not. */
+static void
+test_device_lookups(void **state)
+{
+    static const enum vm_map_kind kinds[] = { VM_MAP_devmap, VM_MAP_cpumap,
+                                              VM_MAP_xskmap };
+    static const char *const texts[] = {
+        "r2 = *(u32 *)(r1 + 0)\n *(u32 *)(r10 - 4) = r2\n"
+        "r2 = r10\n r2 += -4\n r1 = map 0\n call map_lookup_elem\n"
+        "if r0 == 0 goto out\n r0 = *(u32 *)(r0 + 0)\n out: exit",
+        "r2 = r1\n r1 = map 0\n call map_lookup_elem\n r7 = r0\n"
+        "r6 = 5\n if r7 == 0 goto out\n r6 = *(u32 *)(r7 + 0)\n"
+        "out: r0 = r6\n exit",
+    };
+
+    for (size_t i = 0; i < N_ELEMS(kinds) * N_ELEMS(texts); i++) {
+        for (uint32_t max = 1; max <= 5; max += 4) {
+            struct vm_map *map = add_map(kinds[i / 2], 4, max);
+            struct vm_prog *prog = assemble(texts[i & 1]);
+
+            for (uint32_t key = 0; key < 8; key++) {
+                uint64_t absent = i & 1 ? 5 : 0, mem[32] = { key };
+                bool there = !(key & 1) && key < max;
+
+                vm_map_write(map, &key, &(uint32_t) { 100 + key }, VM_ANY);
+                if (key & 1) {
+                    vm_map_delete(map, &key);
+                }
+                assert_int_equal(prog->native(mem, prog),
+                                 there ? 100 + key : absent);
+                assert_int_equal(vm_prog_run_fast(prog, mem),
+                                 there ? 100 + key : absent);
+            }
+            vm_prog_unref(prog);
+            drop_maps();
+        }
+    }
+}
+
 /* Keys of each size, half of them in the table, some not where they would
  * like to lie: native code calls the function for that size. */
 static void
@@ -647,6 +686,7 @@ main(void)
         cmocka_unit_test(test_staggered_jumps),
         cmocka_unit_test(test_jump_lengths),
         cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_device_lookups),
         cmocka_unit_test(test_hash_lookups),
         cmocka_unit_test(test_tail_calls),
         cmocka_unit_test(test_out_of_memory),

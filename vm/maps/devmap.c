@@ -6,29 +6,18 @@
  * that the owner writes and programs only read; what a number means is the
  * business of the helper that redirects. */
 
-#include "vm/map.h"
+#include "vm/maps/devmap.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLAGS (VM_MF_NUMA_NODE | VM_MF_RDONLY | VM_MF_WRONLY)
 
-struct slot {
-    uint64_t value;             /* Up to 8 bytes; atomic builtins. */
-    _Atomic bool present;
-};
-
-struct devmap {
-    struct vm_map map;
-    struct slot slots[];
-};
-
-static struct devmap *
+static struct vm_devmap *
 devmap_cast(const struct vm_map *map)
 {
-    return (struct devmap *) map;
+    return (struct vm_devmap *) map;
 }
 
 /* Linux's optional second word, a program to run on the way out. */
@@ -66,7 +55,7 @@ devmap_create(const struct vm_map_attr *attr, struct vm_map **mapp,
         return error;
     }
 
-    struct devmap *m = calloc(1, sizeof *m + (size_t) attr->max_entries
+    struct vm_devmap *m = calloc(1, sizeof *m + (size_t) attr->max_entries
                               * sizeof m->slots[0]);
     if (!m) {
         return vm_err(err, -ENOMEM, "no memory for %u entries",
@@ -82,7 +71,7 @@ devmap_destroy(struct vm_map *map)
     free(devmap_cast(map));
 }
 
-static struct slot *
+static struct vm_devmap_slot *
 devmap_slot(struct vm_map *map, const void *key)
 {
     uint32_t index;
@@ -95,7 +84,7 @@ devmap_slot(struct vm_map *map, const void *key)
 static void *
 devmap_lookup(struct vm_map *map, const void *key)
 {
-    struct slot *slot = devmap_slot(map, key);
+    struct vm_devmap_slot *slot = devmap_slot(map, key);
 
     return (slot && atomic_load_explicit(&slot->present,
                                          memory_order_acquire)
@@ -106,7 +95,7 @@ static int
 devmap_write(struct vm_map *map, const void *key, const void *value,
              uint64_t flags)
 {
-    struct slot *slot = devmap_slot(map, key);
+    struct vm_devmap_slot *slot = devmap_slot(map, key);
     uint64_t word = 0;
 
     if (flags > VM_EXIST || check_value(map, value)) {
@@ -127,7 +116,7 @@ devmap_write(struct vm_map *map, const void *key, const void *value,
 static int
 devmap_delete(struct vm_map *map, const void *key)
 {
-    struct slot *slot = devmap_slot(map, key);
+    struct vm_devmap_slot *slot = devmap_slot(map, key);
 
     if (!slot) {
         return -EINVAL;
@@ -145,8 +134,8 @@ devmap_next_key(struct vm_map *map, const void *key, void *next)
 static size_t
 devmap_memory(const struct vm_map *map)
 {
-    return (sizeof(struct devmap)
-            + (size_t) map->max_entries * sizeof(struct slot));
+    return (sizeof(struct vm_devmap)
+            + (size_t) map->max_entries * sizeof(struct vm_devmap_slot));
 }
 
 static size_t
