@@ -451,6 +451,7 @@ main(int argc, char *argv[])
     our_programs(path, &attr);
     unlink(path);
     bench_jit_jumps();
+    bench_jit_interpreter();
     (void) argc;
     (void) argv;
     return 0;

@@ -6,5 +6,7 @@
 
 /* Gotos between generated programs, and turns of a burst. */
 void bench_jit_jumps(void);
+/* An instruction in the interpreter. */
+void bench_jit_interpreter(void);
 
 #endif /* tests/bench/jit.h */
