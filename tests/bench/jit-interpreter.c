@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "datapath/xdp.h"
 #include "tests/bench/bench.h"
@@ -54,18 +53,21 @@ static struct dp_xdp xdp;
 static struct vm_prog *
 load(void)
 {
-    static char text[sizeof before + REPEAT * sizeof part + 64];
     const struct vm_asm_opts opts = { .type = &dp_xdp_type };
     struct vm_prog_attr attr = { .type = &dp_xdp_type, .verify = vm_verify };
     struct vm_insn *insns;
     struct vm_prog *prog;
     struct vm_err err;
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
 
-    strcpy(text, before);
+    fputs(before, f);
     for (int i = 0; i < REPEAT; i++) {
-        strcat(text, part);
+        fputs(part, f);
     }
-    strcat(text, "out: r0 = 1\n exit\n");
+    fputs("out: r0 = 1\n exit\n", f);
+    fclose(f);
     if (vm_asm(text, &opts, &insns, &attr.n_insns, &err)) {
         fprintf(stderr, "jit: %s\n", err.text);
         exit(1);
@@ -76,6 +78,7 @@ load(void)
         exit(1);
     }
     free(insns);
+    free(text);
     return prog;
 }
 

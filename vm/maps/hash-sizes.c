@@ -67,7 +67,34 @@ key_equal(const uint8_t *a, const uint8_t *b, size_t n)
     return !bits;
 }
 
+typedef uint16_t words __attribute__((vector_size(16)));
+typedef uint64_t slots __attribute__((vector_size(16)));
+
+/* Whether no slot of the key's only line has the tag of 'h'; all are looked
+ * at together, as where an entry lies cannot be predicted.  'more', the first
+ * word, is an address: no tag.  A writer's store of a slot shows as a whole
+ * here, too. */
+static inline_ __attribute__((no_sanitize_thread)) bool
+is_absent(const struct vm_hash_bucket *bucket, uint64_t h)
+{
+    const words *line = (const words *) bucket;
+    const words tag = (words) { 0 } + (uint16_t) (h >> 48);
+    slots found = (slots) ((line[0] == tag) | (line[1] == tag)
+                           | (line[2] == tag) | (line[3] == tag));
+
+    return !((found[0] | found[1]) >> 48)
+           && (*(const volatile uint64_t *) bucket & ~VM_HASH_LOCK) == 0;
+}
+
 /* An entry that does not lie at home is lookup_hash()'s to find. */
+static __attribute__((noinline, no_sanitize_thread)) void *
+look_elsewhere(struct vm_map *map, const void *key, uint64_t h,
+               const struct vm_hash_bucket *bucket)
+{
+    return (is_absent(bucket, h) ? NULL
+            : map->ops->lookup_hash(map, key, h));
+}
+
 static inline_ void *
 look_up(struct vm_map *map, const void *key, size_t n, bool per_cpu)
 {
@@ -79,7 +106,7 @@ look_up(struct vm_map *map, const void *key, size_t n, bool per_cpu)
     struct vm_hash_node *node = (void *) (uintptr_t) (slot & VM_HASH_PTR);
 
     if ((slot ^ h) >> 48 || !key_equal(node->key, key, n)) {
-        return map->ops->lookup_hash(map, key, h);
+        return look_elsewhere(map, key, h, bucket);
     }
     if (t->lru && !atomic_load_explicit(&node->node.used,
                                         memory_order_relaxed)) {
