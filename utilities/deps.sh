@@ -44,6 +44,8 @@ demo  procps               ps
 demo  python3-os-ken       a controller
 check python3-scapy        makes and takes packets
 check python3-prometheus-client  parses metrics
+check openvswitch-testcontroller  a controller that others wrote
+check mininet              networks that others build
 check tcpdump              watches packets
 check tshark               reads captures and their comments
 check iperf3               fills links

@@ -18,65 +18,26 @@ event to standard output, for the test that drives it:
     down DPID
 """
 
-import argparse
-import os
-import sys
-
-from os_ken.base import app_manager
 from os_ken.controller import ofp_event
-from os_ken.controller.handler import (CONFIG_DISPATCHER, DEAD_DISPATCHER,
-                                       HANDSHAKE_DISPATCHER, MAIN_DISPATCHER,
-                                       set_ev_cls)
+from os_ken.controller.handler import MAIN_DISPATCHER, set_ev_cls
 from os_ken.lib.mac import haddr_to_bin, haddr_to_str
 from os_ken.lib.packet import ethernet, packet
-from os_ken.ofproto import (ofproto_v1_0, ofproto_v1_3, ofproto_v1_5)
 
-VERSIONS = {"1.0": ofproto_v1_0, "1.3": ofproto_v1_3, "1.5": ofproto_v1_5}
-VERSION = os.environ.get("LEARNING_VERSION", "1.3")
-IDLE = int(os.environ.get("LEARNING_IDLE", "10"))
+import base
+from base import VERSION, say
+
 LLDP = 0x88cc
 
 
-def say(kind, dpid, *rest):
-    print(kind, "%016x" % (dpid or 0), *rest, flush=True)
-
-
-class Learning(app_manager.OSKenApp):
-    """One instance serves every switch that connects."""
-
-    OFP_VERSIONS = [VERSIONS[VERSION].OFP_VERSION]
+class Learning(base.App):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.ports = {}             # dpid -> {MAC address -> port number}
+        self.idle = int(base.option("idle", "10"))
 
-    @set_ev_cls(ofp_event.EventOFPSwitchFeatures, CONFIG_DISPATCHER)
-    def features(self, event):
-        datapath = event.msg.datapath
+    def connected(self, datapath):
         self.ports[datapath.id] = {}
-        if VERSION != "1.0":        # There, a miss goes to the controller.
-            ofp, parser = datapath.ofproto, datapath.ofproto_parser
-            self.add_flow(datapath, 0, parser.OFPMatch(),
-                          [parser.OFPActionOutput(ofp.OFPP_CONTROLLER,
-                                                  ofp.OFPCML_NO_BUFFER)])
-        say("up", datapath.id)
-
-    @staticmethod
-    def add_flow(datapath, priority, match, actions, idle=0):
-        ofp, parser = datapath.ofproto, datapath.ofproto_parser
-        flags = ofp.OFPFF_SEND_FLOW_REM if idle else 0
-        if VERSION == "1.0":
-            mod = parser.OFPFlowMod(
-                datapath, match, 0, ofp.OFPFC_ADD, idle_timeout=idle,
-                priority=priority, flags=flags, actions=actions)
-        else:
-            apply = parser.OFPInstructionActions(ofp.OFPIT_APPLY_ACTIONS,
-                                                 actions)
-            mod = parser.OFPFlowMod(
-                datapath, match=match, command=ofp.OFPFC_ADD,
-                idle_timeout=idle, priority=priority, flags=flags,
-                instructions=[apply])
-        datapath.send_msg(mod)
 
     @staticmethod
     def l2_match(datapath, in_port, src, dst):
@@ -86,21 +47,12 @@ class Learning(app_manager.OSKenApp):
                          dl_dst=haddr_to_bin(dst))
         return match(in_port=in_port, eth_src=src, eth_dst=dst)
 
-    @staticmethod
-    def send(datapath, in_port, actions, data):
-        ofp, parser = datapath.ofproto, datapath.ofproto_parser
-        origin = ({"match": parser.OFPMatch(in_port=in_port)}
-                  if VERSION == "1.5" else {"in_port": in_port})
-        datapath.send_msg(parser.OFPPacketOut(
-            datapath=datapath, buffer_id=ofp.OFP_NO_BUFFER, actions=actions,
-            data=data, **origin))
-
     @set_ev_cls(ofp_event.EventOFPPacketIn, MAIN_DISPATCHER)
     def packet_in(self, event):
         msg = event.msg
         datapath = msg.datapath
         ofp, parser = datapath.ofproto, datapath.ofproto_parser
-        in_port = msg.in_port if VERSION == "1.0" else msg.match["in_port"]
+        in_port = self.in_port(msg)
         eth = packet.Packet(msg.data).get_protocol(ethernet.ethernet)
         if eth.ethertype == LLDP:
             return
@@ -115,7 +67,7 @@ class Learning(app_manager.OSKenApp):
         if out_port != ofp.OFPP_FLOOD:
             self.add_flow(datapath, 10,
                           self.l2_match(datapath, in_port, eth.src, eth.dst),
-                          actions, IDLE)
+                          actions, self.idle)
             say("flow", datapath.id, in_port, eth.src, eth.dst, out_port)
         self.send(datapath, in_port, actions, msg.data)
 
@@ -133,30 +85,6 @@ class Learning(app_manager.OSKenApp):
             counts = msg.packet_count, msg.byte_count
         say("flow-removed", msg.datapath.id, src, dst, *counts, msg.reason)
 
-    @set_ev_cls(ofp_event.EventOFPErrorMsg,
-                [HANDSHAKE_DISPATCHER, CONFIG_DISPATCHER, MAIN_DISPATCHER])
-    def error(self, event):
-        say("error", event.msg.datapath.id, event.msg.type, event.msg.code)
-
-    @set_ev_cls(ofp_event.EventOFPStateChange, DEAD_DISPATCHER)
-    def down(self, event):
-        say("down", event.datapath.id)
-
-
-def main():
-    parser = argparse.ArgumentParser(description="L2-learning controller")
-    parser.add_argument("--port", default="6653")
-    parser.add_argument("--version", default="1.3", choices=sorted(VERSIONS))
-    parser.add_argument("--idle", default="10")
-    args = parser.parse_args()
-    os.environ["LEARNING_VERSION"] = args.version
-    os.environ["LEARNING_IDLE"] = args.idle
-
-    from os_ken.cmd import manager
-    sys.exit(manager.main(args=["--ofp-listen-host", "127.0.0.1",
-                                "--ofp-tcp-listen-port", args.port,
-                                os.path.abspath(__file__)]))
-
 
 if __name__ == "__main__":
-    main()
+    base.run(__file__, "L2-learning controller", [("idle", "10")])
