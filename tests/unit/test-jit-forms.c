@@ -652,6 +652,44 @@ test_out_of_memory(void **state)
     jit_set_code_limit(0);
 }
 
+/* Small programs share pages; their code stays until nobody can run it. */
+static void
+test_small_programs(void **state)
+{
+    enum { MANY = 32 };
+    struct vm_prog *progs[MANY];
+    struct jit_stats before, with, after;
+    uintptr_t least = UINTPTR_MAX, most = 0;
+    uint64_t mem[MEM_SIZE / 8] = { 5 };
+
+    n = 0;
+    put(VM_ALU64 | VM_MOV, VM_R0, 0, 0, 3);
+    put(VM_JMP | VM_EXIT, 0, 0, 0, 0);
+    jit_get_stats(&before);
+    for (int i = 0; i < MANY; i++) {
+        uintptr_t at;
+
+        progs[i] = load();
+        at = (uintptr_t) progs[i]->native;
+        least = at < least ? at : least;
+        most = at > most ? at : most;
+    }
+    assert_true(most - least < 2 * 4096);
+    jit_get_stats(&with);
+    assert_int_equal(with.programs, before.programs + MANY);
+    assert_true(with.code_bytes > before.code_bytes);
+    for (int i = 0; i < MANY; i++) {
+        vm_prog_unref(progs[i]);
+    }
+    jit_get_stats(&after);
+    assert_int_equal(after.code_bytes, with.code_bytes);
+    assert_int_equal(progs[MANY - 1]->native(mem, progs[MANY - 1]), 3);
+    vm_defer_run();
+    jit_get_stats(&after);
+    assert_int_equal(after.code_bytes, before.code_bytes);
+    assert_int_equal(after.programs, before.programs);
+}
+
 /* Nothing is writable and executable at the same time. */
 static void
 test_no_memory_is_both(void **state)
@@ -690,6 +728,7 @@ main(void)
         cmocka_unit_test(test_hash_lookups),
         cmocka_unit_test(test_tail_calls),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_small_programs),
         cmocka_unit_test(test_no_memory_is_both),
     };
 
