@@ -129,6 +129,7 @@ void
 dp_bridge_add_worker(struct dp_bridge *bridge, unsigned id)
 {
     bridge->stats[id] = xzalloc(sizeof *bridge->stats[id]);
+    bridge->stats[id]->drops.worker = id;
 }
 
 int

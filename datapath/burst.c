@@ -197,13 +197,13 @@ sift(const struct burst *burst, enum dp_drop_reason reason, void **ctxs)
 /* After. */
 
 static void
-count_drop(const struct dp_ctx *ctx, const struct dp_flow *flow)
+count_drop(const struct dp_ctx *ctx, const struct dp_flow *flow,
+           const struct dp_drop_head *head)
 {
     struct dp_drop_cause cause;
 
     dp_run_drop_reason(ctx, flow, &cause);
-    dp_drops_add(&ctx->cold->worker->stats_of_bridge->drops, cause.reason,
-                 cause.table_id, cause.cookie, 1);
+    dp_drops_add(&ctx->cold->worker->stats_of_bridge->drops, &cause, 1, head);
 }
 
 /* Makes 'cold' what the next packet needs. */
@@ -268,9 +268,13 @@ run_finish(struct dp_ctx *ctx, struct burst *burst)
     struct dp_cold *cold = ctx->cold;
     const struct dp_flow *flow = settle(ctx);
     bool output = cold->n_outs > 0;
+    struct dp_drop_head head;
 
     if (output) {
         dp_ctx_dress(ctx);
+    } else {
+        dp_drop_take(&head, ctx->packet, ctx->in_port,
+                     cold->worker->now_ms);
     }
     dp_outputs_send(cold);
     if (dp_upcalls_push(cold, output)) {
@@ -279,7 +283,7 @@ run_finish(struct dp_ctx *ctx, struct burst *burst)
         burst->forwarded++;
     } else {
         burst->dropped++;
-        count_drop(ctx, flow);
+        count_drop(ctx, flow, &head);
     }
     renew(cold);
 }

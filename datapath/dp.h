@@ -314,6 +314,13 @@ enum dp_drop_reason {
     DP_N_DROPS
 };
 
+/* Why, and by which rule, a packet is dropped. */
+struct dp_drop_cause {
+    enum dp_drop_reason reason;
+    uint8_t table_id;
+    uint64_t cookie;
+};
+
 /* The row's name in drop-reasons.def in lower case, and its text. */
 const char *dp_drop_name(enum dp_drop_reason);
 const char *dp_drop_text(enum dp_drop_reason);
@@ -327,8 +334,9 @@ const char *dp_drop_text(enum dp_drop_reason);
 void dp_drops_format(const struct dp *, const struct dp_bridge *,
                      struct ds *out);
 struct json *dp_drops_json(const struct dp *, const struct dp_bridge *);
-void dp_drop_count(struct dp_bridge *, enum dp_drop_reason, uint8_t table_id,
-                   uint64_t cookie);
+/* 'packet': that of port 'in_port' which is dropped, or null. */
+void dp_drop_count(struct dp_bridge *, const struct dp_drop_cause *,
+                   const struct dp_packet *packet, uint32_t in_port);
 
 /* Conservation: received = forwarded + to_main + dropped + in_flight, once
  * workers are quiescent. */

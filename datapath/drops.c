@@ -8,10 +8,13 @@
 #include <string.h>
 #include "datapath/bridge.h"
 #include "datapath/private.h"
+#include "dp-packet.h"
+#include "flow.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "ovs-thread.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -64,22 +67,75 @@ add(_Atomic uint64_t *counter, uint64_t n)
                           + n, memory_order_relaxed);
 }
 
+/* The last packet of a row. */
+
 void
-dp_drops_add(struct dp_drops *drops, enum dp_drop_reason reason,
-             uint8_t table_id, uint64_t cookie, uint64_t n_packets)
+dp_drop_take(struct dp_drop_head *head, const struct dp_packet *packet,
+             uint32_t in_port, uint64_t now_ms)
 {
-    uint32_t tag = TAG(reason, table_id);
+    size_t size = dp_packet_size(packet);
+
+    *head = (struct dp_drop_head) {
+        .in_port = in_port, .size = size, .ms = now_ms
+    };
+    memcpy(head->bytes, dp_packet_data(packet), MIN(size, DP_DROP_BYTES));
+}
+
+static void
+write_last(struct dp_drop_last *last, const struct dp_drop_head *head)
+{
+    const uint64_t *words = (const uint64_t *) head;
+    uint32_t seq = atomic_load_explicit(&last->seq, memory_order_relaxed);
+
+    atomic_store_explicit(&last->seq, seq + 1, memory_order_relaxed);
+    for (size_t i = 0; i < ARRAY_SIZE(last->words); i++) {
+        /* Each after the odd number above. */
+        atomic_store_explicit(&last->words[i], words[i],
+                              memory_order_release);
+    }
+    atomic_store_explicit(&last->seq, seq + 2, memory_order_release);
+}
+
+/* False: there is none. */
+static bool
+read_last(const struct dp_drop_last *last, struct dp_drop_head *head)
+{
+    uint64_t *words = (uint64_t *) head;
+    uint32_t before, after;
+
+    do {
+        before = atomic_load_explicit(&last->seq, memory_order_acquire);
+        for (size_t i = 0; i < ARRAY_SIZE(last->words); i++) {
+            words[i] = atomic_load_explicit(&last->words[i],
+                                            memory_order_acquire);
+        }
+        after = atomic_load_explicit(&last->seq, memory_order_relaxed);
+    } while (before != after || before & 1);
+    return before != 0;
+}
+
+/* Rows. */
+
+void
+dp_drops_add(struct dp_drops *drops, const struct dp_drop_cause *cause,
+             uint64_t n_packets, const struct dp_drop_head *head)
+{
+    uint32_t tag = TAG(cause->reason, cause->table_id);
+    uint64_t cookie = cause->cookie;
     uint32_t i = hash_2words(hash_uint64(cookie), tag);
 
+    dp_drop_coverage_add(drops->worker, cause->reason, n_packets);
     for (;; i++) {
-        struct dp_drop_row *row = &drops->rows[i & (DP_N_DROP_ROWS - 1)];
+        uint32_t slot = i & (DP_N_DROP_ROWS - 1);
+        struct dp_drop_row *row = &drops->rows[slot];
         uint32_t row_tag = atomic_load_explicit(&row->tag,
                                                 memory_order_relaxed);
 
         if (!row_tag) {
             /* Keep a quarter free so that probes stay short. */
             if (drops->n_rows >= DP_N_DROP_ROWS / 4 * 3) {
-                add(&drops->other[reason][table_id], n_packets);
+                add(&drops->other[cause->reason][cause->table_id],
+                    n_packets);
                 return;
             }
             drops->n_rows++;
@@ -87,11 +143,15 @@ dp_drops_add(struct dp_drops *drops, enum dp_drop_reason reason,
             atomic_store_explicit(&row->packets, n_packets,
                                   memory_order_relaxed);
             atomic_store_explicit(&row->tag, tag, memory_order_release);
-            return;
         } else if (row_tag == tag && row->cookie == cookie) {
             add(&row->packets, n_packets);
-            return;
+        } else {
+            continue;
         }
+        if (head) {
+            write_last(&drops->lasts[slot], head);
+        }
+        return;
     }
 }
 
@@ -103,9 +163,15 @@ dp_drops_each(const struct dp_drops *drops, dp_drops_cb *cb, void *aux)
         uint32_t tag = atomic_load_explicit(&row->tag, memory_order_acquire);
 
         if (tag) {
-            cb(TAG_REASON(tag), TAG_TABLE(tag), row->cookie,
-               atomic_load_explicit(&row->packets, memory_order_relaxed),
-               aux);
+            const struct dp_drop_cause cause = {
+                TAG_REASON(tag), TAG_TABLE(tag), row->cookie
+            };
+            struct dp_drop_head head;
+            bool any = read_last(&drops->lasts[i], &head);
+
+            cb(&cause, atomic_load_explicit(&row->packets,
+                                            memory_order_relaxed),
+               any ? &head : NULL, aux);
         }
     }
     for (int reason = 0; reason < DP_N_DROPS; reason++) {
@@ -114,18 +180,27 @@ dp_drops_each(const struct dp_drops *drops, dp_drops_cb *cb, void *aux)
                                               memory_order_relaxed);
 
             if (n) {
-                cb(reason, table, DP_DROPS_OTHER, n, aux);
+                const struct dp_drop_cause cause = {
+                    reason, table, DP_DROPS_OTHER
+                };
+
+                cb(&cause, n, NULL, aux);
             }
         }
     }
 }
 
 void
-dp_drop_count(struct dp_bridge *bridge, enum dp_drop_reason reason,
-              uint8_t table_id, uint64_t cookie)
+dp_drop_count(struct dp_bridge *bridge, const struct dp_drop_cause *cause,
+              const struct dp_packet *packet, uint32_t in_port)
 {
-    dp_drops_add(&bridge->stats[DP_WORKER_MAIN]->drops, reason, table_id,
-                 cookie, 1);
+    struct dp_drop_head head;
+
+    if (packet) {
+        dp_drop_take(&head, packet, in_port, time_msec());
+    }
+    dp_drops_add(&bridge->stats[DP_WORKER_MAIN]->drops, cause, 1,
+                 packet ? &head : NULL);
 }
 
 /* The sum over workers, sorted by bridge, then packets, most first. */
@@ -136,6 +211,8 @@ struct sum_row {
     uint8_t table_id;
     uint64_t cookie;
     uint64_t packets;
+    bool has_head;
+    struct dp_drop_head head;   /* The last packet's. */
 };
 
 struct sum {
@@ -145,30 +222,64 @@ struct sum {
     size_t first;               /* First row of 'bridge'. */
 };
 
-static void
-sum_cb(enum dp_drop_reason reason, uint8_t table_id, uint64_t cookie,
-       uint64_t packets, void *sum_)
+static struct sum_row *
+get_row(struct sum *sum, const struct dp_drop_cause *cause)
 {
-    struct sum *sum = sum_;
     struct sum_row *row;
 
     for (size_t i = sum->first; i < sum->n; i++) {
         row = &sum->rows[i];
-        if (row->reason == reason && row->table_id == table_id
-            && row->cookie == cookie) {
-            row->packets += packets;
-            return;
+        if (row->reason == cause->reason && row->table_id == cause->table_id
+            && row->cookie == cause->cookie) {
+            return row;
         }
     }
     if (sum->n >= sum->allocated) {
         sum->rows = x2nrealloc(sum->rows, &sum->allocated, sizeof *sum->rows);
     }
     row = &sum->rows[sum->n++];
-    row->bridge = sum->bridge;
-    row->reason = reason;
-    row->table_id = table_id;
-    row->cookie = cookie;
-    row->packets = packets;
+    *row = (struct sum_row) {
+        .bridge = sum->bridge,
+        .reason = cause->reason,
+        .table_id = cause->table_id,
+        .cookie = cause->cookie
+    };
+    return row;
+}
+
+static void
+sum_cb(const struct dp_drop_cause *cause, uint64_t packets,
+       const struct dp_drop_head *head, void *sum)
+{
+    struct sum_row *row = get_row(sum, cause);
+
+    row->packets += packets;
+    if (head && (!row->has_head || head->ms >= row->head.ms)) {
+        row->has_head = true;
+        row->head = *head;
+    }
+}
+
+/* The headers as far as they were kept: what is behind reads as zeros. */
+static void
+format_head(const struct dp_drop_head *head, struct ds *out)
+{
+    struct dp_packet *packet = dp_packet_new(head->size);
+    struct flow flow;
+
+    dp_packet_put_zeros(packet, head->size);
+    memcpy(dp_packet_data(packet), head->bytes,
+           MIN(head->size, DP_DROP_BYTES));
+    flow_extract(packet, &flow);
+    flow.in_port.ofp_port = u16_to_ofp(head->in_port);
+    flow_format(out, &flow, NULL);
+    dp_packet_delete(packet);
+}
+
+static long long int
+age_ms(const struct dp_drop_head *head)
+{
+    return MAX(0, time_msec() - (long long int) head->ms);
 }
 
 static int
@@ -234,8 +345,35 @@ dp_drops_format(const struct dp *dp, const struct dp_bridge *bridge,
         }
         ds_put_format(out, "  %s: %s\n", dp_drop_name(row->reason),
                       dp_drop_text(row->reason));
+        if (row->has_head) {
+            ds_put_format(out, "  %12s  last: %"PRIu32" bytes, %.1f s ago: ",
+                          "", row->head.size, age_ms(&row->head) / 1e3);
+            format_head(&row->head, out);
+            ds_put_char(out, '\n');
+        }
     }
     free(sum.rows);
+}
+
+static struct json *
+head_to_json(const struct dp_drop_head *head)
+{
+    const uint8_t *bytes = (const uint8_t *) head->bytes;
+    struct json *json = json_object_create();
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    json_object_put(json, "size", json_integer_create(head->size));
+    json_object_put(json, "in_port", json_integer_create(head->in_port));
+    json_object_put(json, "age_ms", json_integer_create(age_ms(head)));
+    for (size_t i = 0; i < MIN(head->size, DP_DROP_BYTES); i++) {
+        ds_put_format(&s, "%02"PRIx8, bytes[i]);
+    }
+    json_object_put_string(json, "headers", ds_cstr(&s));
+    ds_clear(&s);
+    format_head(head, &s);
+    json_object_put_string(json, "flow", ds_cstr(&s));
+    ds_destroy(&s);
+    return json;
 }
 
 struct json *
@@ -263,6 +401,9 @@ dp_drops_json(const struct dp *dp, const struct dp_bridge *bridge)
                                ? "other" : cookie);
         json_object_put(object, "packets",
                         json_integer_create(row->packets));
+        if (row->has_head) {
+            json_object_put(object, "last", head_to_json(&row->head));
+        }
         json_array_add(rows, object);
     }
     free(sum.rows);
@@ -335,6 +476,7 @@ dp_drops_init(void)
     static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
 
     if (ovsthread_once_start(&once)) {
+        dp_drop_coverage_init();
         unixctl_command_register("drop/show", "[bridge] [--json]", 0, 2,
                                  drop_show, NULL);
         ovsthread_once_done(&once);

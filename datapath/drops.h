@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Drop accounting: rows of {reason, table, cookie} -> packets.
+/* Drop accounting: rows of {reason, table, cookie} -> packets, and the first
+ * bytes of the last one.
  *
  * One `struct dp_drops` a worker and bridge: a hash table of fixed size that
  * its worker alone writes.  When it is full, further rows are counted by
@@ -15,7 +16,10 @@
 #include <stdint.h>
 #include "datapath/dp.h"
 
-enum { DP_N_DROP_ROWS = 2048 };         /* Power of 2. */
+enum {
+    DP_N_DROP_ROWS = 2048,      /* Power of 2. */
+    DP_DROP_BYTES = 64          /* That are kept. */
+};
 
 #define DP_DROPS_OTHER UINT64_MAX
 
@@ -25,18 +29,47 @@ struct dp_drop_row {
     uint64_t cookie;            /* Constant once 'tag' is set. */
 };
 
-struct dp_drops {
-    uint32_t n_rows;
-    struct dp_drop_row rows[DP_N_DROP_ROWS];
-    _Atomic uint64_t other[DP_N_DROPS][256];
+/* What is kept of a packet that is dropped. */
+struct dp_drop_head {
+    uint32_t in_port;           /* OpenFlow number. */
+    uint32_t size;              /* Of the packet. */
+    uint64_t ms;                /* time_msec() when it was dropped. */
+    uint64_t bytes[DP_DROP_BYTES / 8];
 };
 
-void dp_drops_add(struct dp_drops *, enum dp_drop_reason, uint8_t table_id,
-                  uint64_t cookie, uint64_t n_packets);
+/* The last packet of a row: changes while 'seq' is odd; 0: there is none. */
+struct dp_drop_last {
+    _Atomic uint32_t seq;
+    _Atomic uint64_t words[sizeof(struct dp_drop_head) / 8];
+};
 
-typedef void dp_drops_cb(enum dp_drop_reason, uint8_t table_id,
-                         uint64_t cookie, uint64_t n_packets, void *aux);
+struct dp_drops {
+    uint32_t n_rows;
+    unsigned worker;            /* Whose it is. */
+    struct dp_drop_row rows[DP_N_DROP_ROWS];
+    _Atomic uint64_t other[DP_N_DROPS][256];
+    struct dp_drop_last lasts[DP_N_DROP_ROWS];  /* Of 'rows'. */
+};
+
+/* What of 'packet', received by port 'in_port', will be kept. */
+struct dp_packet;
+void dp_drop_take(struct dp_drop_head *, const struct dp_packet *packet,
+                  uint32_t in_port, uint64_t now_ms);
+
+/* 'head' is the last packet's, or null. */
+void dp_drops_add(struct dp_drops *, const struct dp_drop_cause *,
+                  uint64_t n_packets, const struct dp_drop_head *head);
+
+/* 'head': null if nothing was kept. */
+typedef void dp_drops_cb(const struct dp_drop_cause *, uint64_t n_packets,
+                         const struct dp_drop_head *head, void *aux);
 void dp_drops_each(const struct dp_drops *, dp_drops_cb *, void *aux);
+
+/* drop-coverage.c: counts for coverage/show, by Open vSwitch's names. */
+void dp_drop_coverage_init(void);
+void dp_drop_coverage_add(unsigned worker, enum dp_drop_reason, uint64_t n);
+/* The name of the counter that a reason counts for. */
+const char *dp_drop_coverage_name(enum dp_drop_reason);
 
 /* Registers drop/show; once a process. */
 void dp_drops_init(void);

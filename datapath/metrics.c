@@ -193,12 +193,12 @@ put_upcalls(const struct dp *dp, struct ds *out)
 /* Drops. */
 
 static void
-add_drop(enum dp_drop_reason reason, uint8_t table_id OVS_UNUSED,
-         uint64_t cookie OVS_UNUSED, uint64_t n, void *sums_)
+add_drop(const struct dp_drop_cause *cause, uint64_t n,
+         const struct dp_drop_head *head OVS_UNUSED, void *sums_)
 {
     uint64_t *sums = sums_;
 
-    sums[reason] += n;
+    sums[cause->reason] += n;
 }
 
 static void

@@ -109,10 +109,13 @@ gather(const struct dp_worker *worker, size_t from,
 static void
 drop(struct dp_worker *worker, const struct dp_patched *p)
 {
+    static const struct dp_drop_cause cause = { DP_DROP_PATCH_LOOP, 0, 0 };
+    struct dp_drop_head head;
+
     DP_WORKER_ADD(worker, received, 1);
     DP_WORKER_ADD(worker, dropped, 1);
-    dp_drops_add(&p->port->bridge->stats[worker->id]->drops,
-                 DP_DROP_PATCH_LOOP, 0, 0, 1);
+    dp_drop_take(&head, p->packet, p->port->ofp_port, worker->now_ms);
+    dp_drops_add(&p->port->bridge->stats[worker->id]->drops, &cause, 1, &head);
     dp_packet_delete(p->packet);
 }
 

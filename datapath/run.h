@@ -220,11 +220,6 @@ void dp_egress(struct dp_ctx *, uint32_t ofp_port);
 
 /* Why, and by which rule, a packet without an output is dropped.  'flow': of
  * the last rule that it met, or null. */
-struct dp_drop_cause {
-    enum dp_drop_reason reason;
-    uint8_t table_id;
-    uint64_t cookie;
-};
 void dp_run_drop_reason(const struct dp_ctx *, const struct dp_flow *flow,
                         struct dp_drop_cause *);
 

@@ -59,10 +59,12 @@ dp_worker_flush_txq(struct dp_worker *worker, struct dp_txq *txq)
     DP_WORKER_ADD(worker, stats.sent, n - lost);
     DP_WORKER_ADD(worker, stats.batches, 1);
     if (OVS_UNLIKELY(lost)) {
+        static const struct dp_drop_cause cause = { DP_DROP_TX_FULL, 0, 0 };
+
         bytes = bytes / n * (n - lost);
         DP_PORT_ADD(port, worker->id, tx_dropped, lost);
-        dp_drops_add(&port->bridge->stats[worker->id]->drops,
-                     DP_DROP_TX_FULL, 0, 0, lost);
+        dp_drops_add(&port->bridge->stats[worker->id]->drops, &cause, lost,
+                     NULL);
     }
     DP_PORT_ADD(port, worker->id, tx_packets, n - lost);
     DP_PORT_ADD(port, worker->id, tx_bytes, bytes);
@@ -142,9 +144,12 @@ no_recv(const struct dp_packet *packet, uint32_t flags)
 /* Drops what the port's configuration keeps out; returns its bytes. */
 static uint64_t
 refuse(struct dp_worker *worker, struct dp_bridge *bridge,
-       struct dp_packet_batch *batch, uint32_t flags)
+       struct dp_packet_batch *batch, const struct dp_port *port)
 {
+    static const struct dp_drop_cause cause = { DP_DROP_NO_RECV, 0, 0 };
+    uint32_t flags = dp_port_flags(port);
     size_t n = dp_packet_batch_size(batch), i;
+    struct dp_drop_head head;
     struct dp_packet *packet;
     uint64_t bytes = 0;
 
@@ -153,8 +158,8 @@ refuse(struct dp_worker *worker, struct dp_bridge *bridge,
             DP_WORKER_ADD(worker, received, 1);
             DP_WORKER_ADD(worker, dropped, 1);
             DP_WORKER_ADD(worker, bufs_out, 1);
-            dp_drops_add(&bridge->stats[worker->id]->drops, DP_DROP_NO_RECV,
-                         0, 0, 1);
+            dp_drop_take(&head, packet, port->ofp_port, worker->now_ms);
+            dp_drops_add(&bridge->stats[worker->id]->drops, &cause, 1, &head);
             bytes += dp_packet_size(packet);
             dp_packet_delete(packet);
         } else {
@@ -201,7 +206,7 @@ receive(struct dp_worker *worker, struct dp_port *port,
     flags = dp_port_flags(port);
     DP_WORKER_ADD(worker, bufs_in, n);
     if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
-        bytes = refuse(worker, bridge, batch, flags);
+        bytes = refuse(worker, bridge, batch, port);
     }
     bytes += run(worker, bridge, batch, port->ofp_port);
     DP_PORT_ADD(port, worker->id, rx_packets, n);

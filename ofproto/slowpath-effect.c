@@ -363,8 +363,11 @@ slow_effects_send(struct of_slow_out *out)
 {
     effects_run(out, true);
     if (out->drop != DP_DROP_NONE) {
-        dp_drop_count(out->bridge->dpb, out->drop, out->drop_table,
-                      ntohll(out->drop_cookie));
+        const struct dp_drop_cause cause = {
+            out->drop, out->drop_table, ntohll(out->drop_cookie)
+        };
+
+        dp_drop_count(out->bridge->dpb, &cause, NULL, 0);
     }
 }
 

@@ -406,13 +406,13 @@ struct drop_query {
 };
 
 static void
-drop_query_cb(enum dp_drop_reason reason, uint8_t table_id, uint64_t cookie,
-              uint64_t packets, void *q_)
+drop_query_cb(const struct dp_drop_cause *cause, uint64_t packets,
+              const struct dp_drop_head *head, void *q_)
 {
     struct drop_query *q = q_;
 
-    if (reason == q->reason && table_id == q->table_id
-        && cookie == q->cookie) {
+    if (cause->reason == q->reason && cause->table_id == q->table_id
+        && cause->cookie == q->cookie) {
         q->packets += packets;
     }
 }

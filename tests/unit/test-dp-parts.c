@@ -183,8 +183,8 @@ test_flow_life(void **state)
 /* Drops. */
 
 static void
-count_row(enum dp_drop_reason reason, uint8_t table_id, uint64_t cookie,
-          uint64_t packets, void *total_)
+count_row(const struct dp_drop_cause *cause, uint64_t packets,
+          const struct dp_drop_head *head, void *total_)
 {
     uint64_t *total = total_;
 
@@ -199,8 +199,11 @@ test_drops_full(void **state)
     uint64_t total = 0;
 
     for (uint64_t i = 0; i < 10000; i++) {
-        dp_drops_add(drops, DP_DROP_ACTION, i % 3, i, 1);
-        dp_drops_add(drops, DP_DROP_ACTION, i % 3, i % 10, 1);
+        struct dp_drop_cause once = { DP_DROP_ACTION, i % 3, i };
+        struct dp_drop_cause often = { DP_DROP_ACTION, i % 3, i % 10 };
+
+        dp_drops_add(drops, &once, 1, NULL);
+        dp_drops_add(drops, &often, 1, NULL);
     }
     dp_drops_each(drops, count_row, &total);
     assert_int_equal(total, 20000);
@@ -210,6 +213,8 @@ test_drops_full(void **state)
 static void
 test_drops_show(void **state)
 {
+    static const struct dp_drop_cause ttl = { DP_DROP_TTL, 7, 0xabc };
+    static const struct dp_drop_cause miss = { DP_DROP_TABLE_MISS, 0, 0 };
     struct ds ds = DS_EMPTY_INITIALIZER;
     struct json *json;
     struct fx fx;
@@ -217,9 +222,9 @@ test_drops_show(void **state)
 
     fx_init(&fx, DP_INLINE);
     for (int i = 0; i < 3; i++) {
-        dp_drop_count(fx.bridge, DP_DROP_TTL, 7, 0xabc);
+        dp_drop_count(fx.bridge, &ttl, NULL, 0);
     }
-    dp_drop_count(fx.bridge, DP_DROP_TABLE_MISS, 0, 0);
+    dp_drop_count(fx.bridge, &miss, NULL, 0);
     dp_drops_format(fx.dp, fx.bridge, &ds);
     assert_string_equal(ds_cstr(&ds),
         "br0:\n"
