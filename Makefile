@@ -331,6 +331,15 @@ uninstall: ## remove what install installed
 	rm -f $(foreach i,$(INSTALLED),$(lastword $(subst :, ,$(i)))) $(UNIT)
 	@rmdir $(DOCDIR) 2>/dev/null || :
 
+VERSION = $(shell sed -n 's/.*BVS_VERSION "\(.*\)"/\1/p' utilities/version.h)
+
+.PHONY: deb
+deb: deps all ## build a Debian package, build/bvs_*.deb
+	@rm -rf $(BUILD)/deb
+	$(Q)$(MAKE) install PREFIX=/usr DESTDIR=$(abspath $(BUILD))/deb
+	@strip $(BUILD)/deb/usr/sbin/bvs-* $(BUILD)/deb/usr/bin/bvs-*
+	@utilities/deb.sh $(BUILD)/deb $(VERSION) $(BUILD)
+
 ## The rest
 
 .PHONY: deps

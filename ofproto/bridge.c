@@ -14,6 +14,7 @@
 #include "ofproto/l2.h"
 #include "ofproto/of.h"
 #include "ofproto/of-private.h"
+#include "ofproto/profile.h"
 #include "ofproto/trace.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -173,6 +174,7 @@ of_bridge_destruct(struct ofproto *ofproto, bool del OVS_UNUSED)
 
     of_trace_live_forget(bridge);
     of_capture_forget(bridge);
+    of_profile_cmd_forget(bridge);
     hmap_remove(&of_bridges, &bridge->name_node);
 
     OFPROTO_FOR_EACH_TABLE (table, ofproto) {

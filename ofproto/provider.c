@@ -21,6 +21,7 @@
 #include "ofproto/trace.h"
 #include "ofproto/native.h"
 #include "ofproto/packet-in.h"
+#include "ofproto/profile.h"
 #include "ofproto/slowpath.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -73,6 +74,7 @@ init(const struct shash *iface_hints OVS_UNUSED)
     ofproto_tunnel_init();
     of_trace_init();
     of_capture_init();
+    of_profile_cmd_init();
     of_commands_init();
 }
 
@@ -104,6 +106,7 @@ type_run(const char *type)
         of_compile_run();
         of_trace_live_run();
         of_capture_run();
+        of_profile_cmd_run();
         of_rule_reap();
     }
     return 0;
@@ -122,6 +125,7 @@ type_wait(const char *type)
         of_compile_wait();
         of_trace_live_wait();
         of_capture_wait();
+        of_profile_cmd_wait();
         of_monitor_wait();
         of_metrics_wait();
         seq_wait(of_changes_seq(), changes_seqno);

@@ -52,6 +52,7 @@ check iperf3               fills links
 check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
 check linux-libc-dev       headers of those programs
+check dpkg-dev             make deb
 check xdp-tools            programs that others wrote
 bench openvswitch-switch-dpdk  the switch to compare with
 bench dpdk-dev             testpmd, what input and output cost alone
