@@ -164,6 +164,15 @@ generate(const struct options *opts, struct fuzz_world *const worlds[],
              : opts->tell ? FUZZ_GEN_CAREFUL | FUZZ_GEN_SMALL : 0);
 }
 
+/* One program in 4 does without what not every processor has. */
+static void
+choose_features(uint64_t seed)
+{
+    if (seed % 4 <= 1) {
+        jit_disable(seed % 4 ? "" : "bmi2,movbe");
+    }
+}
+
 /* Whether there is more to do after this program. */
 static bool
 one(const struct options *opts, struct fuzz_world *const worlds[],
@@ -178,6 +187,7 @@ one(const struct options *opts, struct fuzz_world *const worlds[],
             return false;
         }
     } else {
+        choose_features(seed);
         generate(opts, worlds, &next);
         if (opts->kernel) {
             kernel_try(next.w, &next.p, seed, opts->inputs, &o);
