@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 600
 """Runs the cases of tests/data/vm as the public conformance suite runs its
 own: a process a case, `plugin MEM --jit', under QEMU."""
 
