@@ -185,6 +185,8 @@ void dp_port_set_flags(struct dp_port *, uint32_t flags);
 void dp_port_set_ofp_port(struct dp_port *, uint32_t ofp_port);
 /* 'netdev' replaces the port's (ofproto's port_modified). */
 int dp_port_set_netdev(struct dp_port *, struct netdev *);
+/* The quality of service of the port's netdev may have changed. */
+void dp_port_qos_changed(struct dp_port *);
 struct netdev *dp_port_netdev(const struct dp_port *);
 void dp_port_get_stats(const struct dp_port *, struct dp_port_stats *);
 uint32_t dp_port_ofp_port(const struct dp_port *);

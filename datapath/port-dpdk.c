@@ -7,7 +7,8 @@
  * on its own transmit queue.  What was not received from DPDK is copied by
  * Open vSwitch's netdev_send(), and so is everything if the device has fewer
  * transmit queues than there are workers, because that shares them with a
- * lock.  (Ports of the vhost types are in port-netdev.c.) */
+ * lock, or has quality of service (egress-policer, trtcm-policer), which is
+ * in there.  (Ports of the vhost types are in port-netdev.c.) */
 
 #include "datapath/port.h"
 
@@ -25,11 +26,13 @@
 #include "netdev-provider.h"
 #include "netdev.h"
 #include "packets.h"
+#include "smap.h"
 #include "util.h"
 
 struct dpdk_port {
     uint16_t id;
     unsigned n_txq;
+    _Atomic bool polices;           /* The device has quality of service. */
 };
 
 struct dpdk_rxq {
@@ -49,6 +52,21 @@ dpdk_match(const struct netdev *netdev)
     return id >= 0 && id < RTE_MAX_ETHPORTS;
 }
 
+static void
+dpdk_qos(struct dp_port *port)
+{
+    struct dpdk_port *dpdk = port->kind;
+    struct smap details = SMAP_INITIALIZER(&details);
+    const char *type = "";
+
+    if (netdev_get_qos(port->netdev, &type, &details)) {
+        type = "";
+    }
+    atomic_store_explicit(&dpdk->polices, *type != '\0',
+                          memory_order_relaxed);
+    smap_destroy(&details);
+}
+
 static int
 dpdk_open(struct dp_port *port)
 {
@@ -65,6 +83,7 @@ dpdk_open(struct dp_port *port)
     dpdk->id = id;
     dpdk->n_txq = netdev_n_txq(port->netdev);
     port->kind = dpdk;
+    dpdk_qos(port);
     port->max_bare = mtu + ETH_HEADER_LEN + 2 * VLAN_HEADER_LEN;
     return 0;
 }
@@ -135,7 +154,9 @@ dpdk_tx_bare(struct dp_port *port, unsigned worker,
     const struct dpdk_port *dpdk = port->kind;
     unsigned n = dp_packet_batch_size(batch), n_sent;
 
-    if (OVS_UNLIKELY(!is_direct(port, dpdk))) {
+    if (OVS_UNLIKELY(!is_direct(port, dpdk)
+                     || atomic_load_explicit(&dpdk->polices,
+                                             memory_order_relaxed))) {
         return dpdk_tx(port, worker, batch);
     }
     n_sent = rte_eth_tx_burst(dpdk->id, worker, mbufs, n);
@@ -160,4 +181,5 @@ const struct dp_port_ops dp_port_dpdk_ops = {
     .rx = dpdk_rx,
     .tx = dpdk_tx,
     .tx_bare = dpdk_tx_bare,
+    .qos = dpdk_qos,
 };

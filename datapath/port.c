@@ -244,6 +244,14 @@ dp_port_set_flags(struct dp_port *port, uint32_t flags)
 }
 
 void
+dp_port_qos_changed(struct dp_port *port)
+{
+    if (port->kind && port->ops->qos) {
+        port->ops->qos(port);
+    }
+}
+
+void
 dp_port_set_ofp_port(struct dp_port *port, uint32_t ofp_port)
 {
     if (port->ofp_port != ofp_port) {

@@ -109,6 +109,9 @@ struct dp_port_ops {
      * nothing else of them.  May be null. */
     unsigned (*tx_bare)(struct dp_port *, unsigned worker,
                         struct dp_packet_batch *batch);
+
+    /* The device's quality of service may have changed.  May be null. */
+    void (*qos)(struct dp_port *);
 };
 
 struct dp_port {

@@ -61,6 +61,8 @@ int of_port_construct(struct ofport *);
 void of_port_destruct(struct ofport *, bool del);
 void of_port_dealloc(struct ofport *);
 void of_port_modified(struct ofport *);
+int of_port_set_queues(struct ofport *, const struct ofproto_port_queue *,
+                       size_t n_queues);
 void of_port_reconfigured(struct ofport *, enum ofputil_port_config old);
 int of_port_query_by_name(const struct ofproto *, const char *devname,
                           struct ofproto_port *);

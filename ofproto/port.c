@@ -440,6 +440,20 @@ of_port_reconfigured(struct ofport *ofport,
     of_port_run(port);
 }
 
+/* Comes after each netdev_set_qos(). */
+int
+of_port_set_queues(struct ofport *ofport,
+                   const struct ofproto_port_queue *queues OVS_UNUSED,
+                   size_t n_queues OVS_UNUSED)
+{
+    struct of_port *port = of_port_cast(ofport);
+
+    if (port->dpp) {
+        dp_port_qos_changed(port->dpp);
+    }
+    return 0;
+}
+
 int
 of_port_set_config(const struct ofport *ofport, const struct smap *config)
 {

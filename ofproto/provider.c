@@ -205,6 +205,7 @@ const struct ofproto_class ofproto_dpif_class = {
     .port_add = of_port_add,
     .port_del = of_port_del,
     .port_set_config = of_port_set_config,
+    .set_queues = of_port_set_queues,
     .port_get_stats = of_port_get_stats,
     .port_dump_start = of_port_dump_start,
     .port_dump_next = of_port_dump_next,

@@ -34,8 +34,8 @@ pick_field(const struct flow *state, bool writable)
     return -1;
 }
 
-/* A subfield of these is written wrongly by stock Open vSwitch
- * (docs/conformance.md). */
+/* A subfield of these is written wrongly by stock Open vSwitch, also when it
+ * is only read (docs/conformance.md). */
 static bool
 has_subfields(int row)
 {
@@ -113,7 +113,7 @@ gen_move(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
     int dst = pick_field(state, true);
     unsigned int n;
 
-    if (src < 0 || dst < 0 || !has_subfields(dst)) {
+    if (src < 0 || dst < 0 || !has_subfields(src) || !has_subfields(dst)) {
         return false;
     }
     n = MIN(rnd_fields[src]->n_bits, rnd_fields[dst]->n_bits);
@@ -226,7 +226,7 @@ gen_push(const struct rnd_rule *rule OVS_UNUSED, struct flow *state,
 {
     int row = pick_field(state, false);
 
-    if (row < 0) {
+    if (row < 0 || !has_subfields(row)) {
         return false;
     }
     ds_put_cstr(s, "push:");

@@ -121,7 +121,7 @@ match_field(struct rnd_rule *rule, int row)
 static int
 pick_match_row(const struct rnd_rule *rule)
 {
-    if (rule->table && rnd_chance(25)) {
+    if (rule->table && rnd_chance(35)) {
         /* An action may have set it. */
         return rnd_pick_metadata();
     }
@@ -321,6 +321,50 @@ gen_conjunction(struct rnd_case *c, int n_tables)
             }
         }
         c->n_rules++;
+    }
+}
+
+static void
+set_action(struct rnd_rule *rule, const char *row, const char *text)
+{
+    struct rnd_action *a = &rule->actions[rule->n_actions++];
+
+    a->row = rnd_action_row(row);
+    ovs_strlcpy(a->text, text, sizeof a->text);
+}
+
+/* A deep pipeline: each table has a rule that leads to the next one, by
+ * goto_table or by a resubmit that returns. */
+static void
+gen_chain(struct rnd_case *c)
+{
+    int n = 8 + random_range(RND_MAX_TABLES - 8);
+
+    for (int i = 0; i < n - 1 && c->n_rules < RND_MAX_RULES; i++) {
+        struct rnd_rule *rule = &c->rules[c->n_rules++];
+        char text[64];
+
+        memset(rule, 0, sizeof *rule);
+        rule->table = i;
+        rule->priority = 50;
+        match_init_catchall(&rule->match);
+        if (rnd_chance(50)) {
+            snprintf(text, sizeof text, "set_field:%#x->reg%d",
+                     random_uint32(), (int) random_range(16));
+            set_action(rule, "set_field", text);
+        }
+        if (rnd_chance(10)) {
+            snprintf(text, sizeof text, "output:%d",
+                     1 + (int) random_range(RND_N_PORTS));
+            set_action(rule, "output", text);
+        }
+        if (rnd_chance(30)) {
+            snprintf(text, sizeof text, "resubmit(,%d)", i + 1);
+            set_action(rule, "resubmit", text);
+        } else {
+            snprintf(text, sizeof text, "goto_table:%d", i + 1);
+            set_action(rule, "goto_table", text);
+        }
     }
 }
 
@@ -546,6 +590,9 @@ rnd_generate(struct rnd_case *c, uint64_t seed)
     }
     if (rnd_chance(8)) {
         gen_conjunction(c, n_tables);
+    }
+    if (rnd_chance(4)) {
+        gen_chain(c);
     }
     rnd_avoid_differences(c);
     for (int i = 0; i < c->n_rules; i++) {

@@ -34,7 +34,7 @@ static struct rnd_result *compiled;     /* Where outputs are noted. */
 static struct rnd_conn groups_conn, flows_conn;
 static bool had_groups;                 /* The last case. */
 static bool has_meters;                 /* This case. */
-static uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
+static uint64_t lookups[RND_MAX_TABLES], matches[RND_MAX_TABLES];
 
 static void
 must(int error, const char *what)
@@ -249,7 +249,7 @@ add_rule(const struct rnd_rule *rule, struct rnd_result *r)
 static void
 read_counters(struct rnd_result *r)
 {
-    for (int i = 0; i < RND_N_TABLES; i++) {
+    for (int i = 0; i < RND_MAX_TABLES; i++) {
         uint64_t n_lookups, n_matches;
         struct rule *rule;
 
@@ -304,7 +304,7 @@ note_effect(const struct of_slow_effect *e, struct rnd_result *r)
         break;
 
     case OF_SLOW_TABLE:
-        if (e->table.id < RND_N_TABLES) {
+        if (e->table.id < RND_MAX_TABLES) {
             r->lookups[e->table.id]++;
             r->matches[e->table.id] += e->table.match;
         }

@@ -30,7 +30,8 @@ enum {
     RND_MAX_ACTIONS = 10,
     RND_MAX_PACKETS = 10,
     RND_MAX_PACKET = 512,
-    RND_N_TABLES = 4,
+    RND_N_TABLES = 4,               /* That rules lead to at random. */
+    RND_MAX_TABLES = 64,            /* Of a chain. */
     RND_N_PORTS = 4,                /* Ports 1 to 4. */
     RND_MAX_GROUPS = 4,             /* Groups 1 to 4. */
     RND_MAX_BUCKETS = 4,
@@ -117,7 +118,7 @@ struct rnd_result {
     struct rnd_output *outputs;
     bool present[RND_MAX_RULES + 1]; /* By cookie: rule is in its table. */
     struct rnd_counts rules[RND_MAX_RULES + 1];
-    uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
+    uint64_t lookups[RND_MAX_TABLES], matches[RND_MAX_TABLES];
     /* Packets. */
     uint64_t groups[RND_MAX_GROUPS + 1];
     uint64_t buckets[RND_MAX_GROUPS + 1][RND_MAX_BUCKETS];

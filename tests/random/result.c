@@ -151,7 +151,7 @@ compare_counts(const struct rnd_result *a, const char *a_name,
             return false;
         }
     }
-    for (int i = 0; i < RND_N_TABLES; i++) {
+    for (int i = 0; i < RND_MAX_TABLES; i++) {
         if (a->lookups[i] != b->lookups[i] || a->matches[i] != b->matches[i]) {
             ds_put_format(s, "table %d: %s: %"PRIu64" lookups, %"PRIu64
                           " matches; %s: %"PRIu64", %"PRIu64,

@@ -41,7 +41,7 @@ static struct rnd_conn conn;        /* Groups and meters. */
 static bool had_groups;             /* The last case. */
 static struct jsonrpc *ctl;
 static int pcaps[RND_N_PORTS + 1];
-static uint64_t lookups[RND_N_TABLES], matches[RND_N_TABLES];
+static uint64_t lookups[RND_MAX_TABLES], matches[RND_MAX_TABLES];
 
 static void
 must(int error, const char *what)
@@ -246,7 +246,7 @@ read_tables(struct rnd_result *r)
         if (ofputil_decode_table_stats_reply(reply, &stats, &features)) {
             break;
         }
-        if (stats.table_id < RND_N_TABLES) {
+        if (stats.table_id < RND_MAX_TABLES) {
             int i = stats.table_id;
 
             r->lookups[i] = stats.lookup_count - lookups[i];

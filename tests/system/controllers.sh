@@ -34,7 +34,7 @@ start_peer() {
     start_daemon "$peer" sh -c 'in=$1; shift; exec "$@" <"$in"' sh \
         "$dir/$peer.in" "$TOP/tests/controllers/peer.py" \
         --port "$peer_port" "$@"
-    eval "${peer}_pid=$pid"
+    echo "$pid" >"$dir/$peer.pid"
     wait_until 20 says "$peer" listening
 }
 
@@ -66,7 +66,7 @@ connected() {
         target="\"$1\""
 }
 
-# A packet of type $2 (hexadecimal) arrives at port $1.
+# A packet of type $2 (hexadecimal) arrives at port $1, from address $3.
 receive() {
     bvs-appctl netdev-dummy/receive "$1" \
         "0200000000020200000000${3:-01}$2$(printf '%092d' 0)" >/dev/null
@@ -171,10 +171,9 @@ done
 ovs-ofctl add-flow br0 "dl_type=0x88b6,actions=$(
     printf 'controller,%.0s' 1 2 3 4 5 6 7 8 9 10 | sed 's/.*/&&&&&/; s/,$//')"
 n_a=$(said a packet-in)
-receive p1 88b6
-receive p1 88b6
-receive p1 88b6
-receive p1 88b6
+for flow in 1 2 3 4; do
+    receive p1 88b6 "0$flow"
+done
 check 'without a limit, all of them' wait_until 20 sh -c \
     "[ \$(grep -c ^packet-in $dir/a.log) = $((n_a + 200)) ]"
 for uuid in $(bvs-vsctl --bare --columns=_uuid list controller); do
@@ -182,8 +181,8 @@ for uuid in $(bvs-vsctl --bare --columns=_uuid list controller); do
         controller_burst_limit=25 inactivity_probe=1000 max_backoff=1000
 done
 n_a=$(said a packet-in)
-for i in 1 2 3 4 5 6 7 8; do
-    receive p1 88b6
+for flow in 1 2 3 4 5 6 7 8; do
+    receive p1 88b6 "0$flow"
 done
 check 'with a limit, some' wait_until 10 sh -c \
     "[ \$(grep -c ^packet-in $dir/a.log) -ge $((n_a + 25)) ]"
@@ -195,8 +194,8 @@ check 'those that were dropped did not come' \
 # Without controllers.
 check 'not in-band' no_hidden_rule 180000
 ovs-ofctl add-flow br0 dl_type=0x88b7,actions=output:2
-end_process "$a_pid"
-end_process "$b_pid"
+end_process "$(cat "$dir/a.pid")"
+end_process "$(cat "$dir/b.pid")"
 check 'the database says that they are gone' \
     wait_until 20 connected tcp:127.0.0.1:6653 false
 receive p1 88b7

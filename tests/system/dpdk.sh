@@ -101,6 +101,41 @@ same_bytes() {
     cmp "$dir/in.txt" "$dir/out.txt"
 }
 check in-order-and-whole same_bytes
+
+# Open vSwitch's policer: 200 bytes a second, and 60,000 at once, of 1.6 MB.
+# Devices of DPDK take their files when they are opened.
+check policed-out dpdk out \
+    "net_pcap5,rx_pcap=$dir/none.pcap,tx_pcap=$dir/out.pcap" ofport_request=2
+check egress-policer vsctl set port out qos=@q -- --id=@q create qos \
+    type=egress-policer other_config:cir=200 other_config:cbs=60000
+vsctl del-port br0 in
+check policed-in dpdk in \
+    "net_pcap6,rx_pcap=$dir/in.pcap,tx_pcap=$dir/no.pcap" ofport_request=1
+all_received() {
+    ovs-ofctl dump-flows br0 in_port=1 | grep -q 'n_packets=6000'
+}
+check all-of-it-came wait_until 20 all_received
+some_sent() {
+    frames=$(ovs-ofctl dump-ports br0 2 |
+        sed -n 's/.*tx pkts=\([0-9]*\), bytes=\([0-9]*\).*/\2/p')
+    [ "$frames" -gt 40000 ] && [ "$frames" -lt 65000 ] || {
+        echo "$frames bytes"
+        return 1
+    }
+}
+check some-of-it-left some_sent
+check no-policer vsctl clear port out qos
+vsctl del-port br0 in
+check unpoliced-in dpdk in \
+    "net_pcap7,rx_pcap=$dir/in.pcap,tx_pcap=$dir/no.pcap" ofport_request=1
+all_left() {
+    [ "$(ovs-ofctl dump-ports br0 2 |
+        sed -n 's/.*tx pkts=\([0-9]*\),.*/\1/p')" -ge 3000 ]
+}
+check all-of-it-leaves wait_until 20 all_left
+vsctl del-port br0 out
+vsctl del-port br0 in
+check reopen-in dpdk in "net_null1,no-rx=1" ofport_request=1
 check reopen dpdk out "net_null2,no-rx=1" ofport_request=2
 
 # A virtual network device of Linux behind DPDK.
