@@ -49,7 +49,8 @@ struct dp_bridge {
     _Atomic uint64_t version;
     _Atomic bool in_turn;       /* Packets run one after the other. */
     struct vm_slots *_Atomic slots;
-    struct dp_taps *_Atomic taps;       /* Null: none. */
+    struct dp_taps *_Atomic taps;       /* Null: there never was one. */
+    _Atomic bool tapped;        /* There is one now. */
     const struct vm_prog *_Atomic blind;        /* dp_bridge_set_blind(). */
     struct dp_port_table *_Atomic ports;
     struct dp_bridge_conf conf;

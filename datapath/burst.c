@@ -406,7 +406,7 @@ is_blind(const struct burst *burst)
 
     return (burst->parse == atomic_load_explicit(&bridge->blind,
                                                  memory_order_relaxed)
-            && !atomic_load_explicit(&bridge->taps, memory_order_relaxed));
+            && !atomic_load_explicit(&bridge->tapped, memory_order_relaxed));
 }
 
 /* Runs a burst whose packets are alike, because nobody looks at them.  What

@@ -236,6 +236,7 @@ publish_entry_locked(struct dp_bridge *bridge, struct dp_taps *taps)
 {
     struct vm_prog *entry;
 
+    atomic_store_explicit(&bridge->tapped, taps->n > 0, memory_order_relaxed);
     if (!taps->n) {
         dp_slots_set(dp_bridge_slots(bridge), DP_SLOT_TABLE, taps->table0);
         return 0;
