@@ -49,6 +49,7 @@ files() {
 
 files >"$dir/before"
 check 'installs' in_new dpkg -i /bvs.deb
+# shellcheck disable=SC2016 # dpkg-query expands it
 check 'is installed' prints 'install ok installed' \
     in_new dpkg-query -W -f '${Status}' bvs
 check 'has its programs' in_new bvs-vswitchd --version
