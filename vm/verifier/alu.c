@@ -33,9 +33,8 @@ move_pointer(struct verifier *v, int regno, const struct scalar *by)
         r->off = off;
         return 0;
     }
-    if (!scalar_alu(&r->num, SCALAR_ADD, by, 64)) {
-        return VF_IMPOSSIBLE;
-    } else if (!is_bounded(&r->num)) {
+    scalar_alu(&r->num, SCALAR_ADD, by, 64);
+    if (!is_bounded(&r->num)) {
         return vf_reject(v, VF_POINTER_RANGE, regno);
     }
     if (vreg_is_packet(r)) {
@@ -96,8 +95,8 @@ pointer_alu(struct verifier *v, const struct vm_insn *insn, int width,
         /* number + pointer */
         by = dst->num;
         *dst = *src;
-    } else if (op == VM_SUB && !scalar_neg(&by, 64)) {
-        return VF_IMPOSSIBLE;
+    } else if (op == VM_SUB) {
+        scalar_neg(&by, 64);
     }
     if (dst->maybe_null) {
         return vf_reject(v, VF_POINTER_NULL_MATH, insn->dst);
@@ -179,8 +178,9 @@ arithmetic(struct verifier *v, const struct vm_insn *insn, int width,
     }
     op = scalar_op_of(insn);
     note_division(v, op, &src->num, width);
+    scalar_alu(&dst->num, op, &src->num, width);
     dst->id = 0;
-    return scalar_alu(&dst->num, op, &src->num, width) ? 0 : VF_IMPOSSIBLE;
+    return 0;
 }
 
 /* A copied number keeps an id, so that a comparison of one copy teaches
@@ -241,7 +241,7 @@ change_in_place(struct verifier *v, const struct vm_insn *insn,
     }
     dst->id = 0;
     if (isa->form == VM_F_NEG) {
-        return scalar_neg(&dst->num, isa->bits) ? 0 : VF_IMPOSSIBLE;
+        scalar_neg(&dst->num, isa->bits);
     } else if (VM_CLASS(insn->code) == VM_ALU && !(insn->code & VM_X)) {
         scalar_zext(&dst->num, isa->bits);      /* To little endian. */
     } else {

@@ -202,8 +202,10 @@ scalar_sync(struct scalar *s)
     return true;
 }
 
-/* For what has no result: a contradiction that comes out only now, on a path
- * that cannot be taken, must not leave bounds that are the wrong way round. */
+/* For results: a contradiction that comes out only now, on a path that cannot
+ * be taken, must not leave bounds that are the wrong way round.  Nor may it
+ * end the path: a state covers others whose number, if it does not matter
+ * there, is another. */
 static void
 sync_or_forget(struct scalar *s)
 {
@@ -479,7 +481,7 @@ zero_extend_low(struct scalar *s)
     s->r64 = range_from_unsigned(s->r32.umin, s->r32.umax, 64);
 }
 
-bool
+void
 scalar_alu(struct scalar *dst, enum scalar_op op, const struct scalar *src,
            int width)
 {
@@ -497,17 +499,16 @@ scalar_alu(struct scalar *dst, enum scalar_op op, const struct scalar *src,
                                      : range_full(32);
         dst->bits = bits_alu(op, a.bits, b.bits, 64);
     }
-    return scalar_sync(dst);
+    sync_or_forget(dst);
 }
 
-bool
+void
 scalar_neg(struct scalar *s, int width)
 {
     struct scalar zero = scalar_const(0);
-    bool possible = scalar_alu(&zero, SCALAR_SUB, s, width);
 
+    scalar_alu(&zero, SCALAR_SUB, s, width);
     *s = zero;
-    return possible;
 }
 
 void

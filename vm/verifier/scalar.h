@@ -91,14 +91,13 @@ bool scalar_covers(const struct scalar *a, const struct scalar *b);
  * them all: the path that led here cannot be taken. */
 bool scalar_sync(struct scalar *);
 
-/* '*dst = *dst op *src', on 64 bits, or on 32 bits zero-extended.  Returns
- * false if an operand stands for no number, as scalar_sync(): the path cannot
- * be taken, and what is left in '*dst' must not be used. */
-bool scalar_alu(struct scalar *dst, enum scalar_op, const struct scalar *src,
+/* '*dst = *dst op *src', on 64 bits, or on 32 bits zero-extended.  Of what
+ * turns out to be no number, any number. */
+void scalar_alu(struct scalar *dst, enum scalar_op, const struct scalar *src,
                 int width);
-bool scalar_neg(struct scalar *, int width);
+void scalar_neg(struct scalar *, int width);
 /* The low 'bits' bits, zero-extended or sign-extended to 'width' bits (and
- * zero-extended from there).  Of no number, any number. */
+ * zero-extended from there).  The same. */
 void scalar_zext(struct scalar *, int bits);
 void scalar_sext(struct scalar *, int bits, int width);
 void scalar_bswap(struct scalar *, int bits);

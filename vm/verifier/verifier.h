@@ -89,9 +89,7 @@ int vf_push(struct verifier *, uint32_t pc);
 /* The current function returns what r0 is; walk.c. */
 int vf_leave(struct verifier *);
 
-/* alu.c.  VF_IMPOSSIBLE if the path cannot be taken: what is known of a
- * number contradicts itself, which its comparisons had not shown. */
-#define VF_IMPOSSIBLE 1
+/* alu.c */
 int vf_alu(struct verifier *, const struct vm_insn *, const struct vm_isa *);
 int vf_load_imm(struct verifier *, const struct vm_insn *,
                 const struct vm_isa *);

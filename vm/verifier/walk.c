@@ -436,10 +436,6 @@ step(struct verifier *v, bool *ended)
     default:
         error = do_plain(v, insn, isa);
         v->pc += error ? 0 : vm_insn_slots(insn);
-        if (error == VF_IMPOSSIBLE) {
-            *ended = true;
-            error = end_path(v, 0);
-        }
         break;
     }
     v->prog->aux[pc].flags |= VM_AUX_SEEN;
