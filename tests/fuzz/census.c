@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/census.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "vm/map.h"
 
@@ -140,4 +144,54 @@ summary_print(const struct summary *s, struct fuzz_world *const worlds[],
         good = false;
     }
     return census_print(worlds, least) && good;
+}
+
+/* -- Sums of many runs -- */
+
+static void
+add(void *to, const void *from, size_t size)
+{
+    uint64_t *sum = to;
+    const uint64_t *part = from;
+
+    for (size_t i = 0; i < size / sizeof *sum; i++) {
+        sum[i] += part[i];
+    }
+}
+
+static int
+tally(int fd, struct summary *s)
+{
+    struct {
+        struct summary summary;
+        struct fuzz_census census;
+    } all;
+    ssize_t n = read(fd, &all, sizeof all);
+
+    if (n < 0) {
+        return -errno;
+    } else if (n && n != sizeof all) {
+        return -EINVAL;
+    } else if (n) {
+        add(s, &all.summary, sizeof *s);
+        add(&fuzz_census, &all.census, sizeof fuzz_census);
+    }
+    all.summary = *s;
+    all.census = fuzz_census;
+    n = pwrite(fd, &all, sizeof all, 0);
+    return n == sizeof all ? 0 : n < 0 ? -errno : -EIO;
+}
+
+int
+summary_tally(struct summary *s, const char *name)
+{
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int error;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    error = flock(fd, LOCK_EX) ? -errno : tally(fd, s);
+    close(fd);
+    return error;
 }

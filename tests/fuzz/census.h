@@ -24,4 +24,10 @@ uint64_t summary_verdicts(const struct summary *);
 bool summary_print(const struct summary *, struct fuzz_world *const[],
                    bool census);
 
+/* Adds what other runs met, which file 'name' keeps, to 's' and the census,
+ * and puts the sum there: so many runs, on several CPUs or on several days,
+ * are one.  0 or a negative errno; -EINVAL: the file is not of this
+ * program's. */
+int summary_tally(struct summary *s, const char *name);
+
 #endif /* tests/fuzz/census.h */

@@ -5,12 +5,13 @@
  * (tests/fuzz/states.h) and do the same on every engine (tests/fuzz/try.h).
  *
  *   fuzz [--seed=N] [--count=N | --secs=N] [--kind=xdp|bvs] [--inputs=N]
- *        [--census] [--keep-going] [--one] [--no-shrink] [--kernel]
- *        [--tell | --hear]
+ *        [--census] [--tally=FILE] [--keep-going] [--one] [--no-shrink]
+ *        [--kernel] [--tell | --hear]
  *
  * Program number i of seed s is the same everywhere; --seed=S --count=1
  * repeats the one that a failure names.  --census fails if an instruction, a
- * helper or a map was met less than once in 1000 programs.  --one prints a
+ * helper or a map was met less than once in 1000 programs.  --tally adds the
+ * run to those in FILE and says what all of them were.  --one prints a
  * program.  --kernel compares with Linux instead (tests/fuzz/kernel.h).
  * --tell writes programs and what they did to standard output, --hear reads
  * that, on another machine (tests/fuzz/wire.h).
@@ -37,6 +38,7 @@ struct options {
     int kind;                   /* -1: both. */
     bool keep_going, one, no_shrink, kernel, census, hear;
     FILE *tell;                 /* Where to; null: nowhere. */
+    const char *tally;
 };
 
 static volatile sig_atomic_t stopped;
@@ -79,6 +81,7 @@ parse(int argc, char **argv, struct options *o)
         { "kind", required_argument, NULL, 'k' },
         { "inputs", required_argument, NULL, 'i' },
         { "census", no_argument, NULL, 'n' },
+        { "tally", required_argument, NULL, 'y' },
         { "keep-going", no_argument, NULL, 'g' },
         { "one", no_argument, NULL, '1' },
         { "no-shrink", no_argument, NULL, 'S' },
@@ -108,6 +111,9 @@ parse(int argc, char **argv, struct options *o)
             break;
         case 'n':
             o->census = true;
+            break;
+        case 'y':
+            o->tally = optarg;
             break;
         case 'g':
             o->keep_going = true;
@@ -229,6 +235,18 @@ print_all(const struct options *opts, const struct summary *sum,
     return summary_print(sum, worlds, opts->census);
 }
 
+/* --tally: '*sum' and the census become those of all runs in the file. */
+static bool
+add_up(const struct options *opts, struct summary *sum)
+{
+    int error = summary_tally(sum, opts->tally);
+
+    if (error) {
+        fprintf(stderr, "%s: %s\n", opts->tally, strerror(-error));
+    }
+    return !error;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -259,9 +277,12 @@ main(int argc, char **argv)
         more = one(&opts, worlds, opts.seed + i, &sum);
     }
     if (!opts.one) {
-        good = print_all(&opts, &sum, worlds) && (opts.hear || more);
+        uint64_t n = sum.programs;
+
+        good = (!opts.tally || add_up(&opts, &sum)) && (opts.hear || more);
+        good = print_all(&opts, &sum, worlds) && good;
         printf("seeds %"PRIu64" to %"PRIu64", %.1f s\n", opts.seed,
-               opts.seed + sum.programs - 1, now() - start);
+               opts.seed + n - 1, now() - start);
     }
     for (int v = V_FAULT; !opts.kernel && v < V_N_VERDICTS; v++) {
         good = good && !sum.verdicts[v];
