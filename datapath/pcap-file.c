@@ -117,10 +117,21 @@ dp_pcap_open(const char *name, char **errorp)
     return pcap;
 }
 
+/* libpcap takes the 32 bits of pcap's seconds for a signed number; pcapng has
+ * 64 bits of a unit that the file says. */
 int64_t
 dp_pcap_ns(const struct pcap_pkthdr *header)
 {
-    return header->ts.tv_sec * INT64_C(1000000000) + header->ts.tv_usec;
+    int64_t sec = header->ts.tv_sec;
+
+    if (sec < 0 && sec >= INT32_MIN) {
+        sec = (uint32_t) sec;
+    }
+    if (sec < 0 || sec > UINT32_MAX) {
+        return sec < 0 ? 0 : DP_PCAP_MAX_NS;
+    }
+    return MAX(0, MIN(sec * INT64_C(1000000000) + header->ts.tv_usec,
+                      DP_PCAP_MAX_NS));
 }
 
 /* Writing. */

@@ -18,7 +18,10 @@
  * of libpcap's headers).  Null with a sentence in '*errorp'. */
 pcap_t *dp_pcap_open(const char *name, char **errorp);
 
-/* Nanoseconds since 1970 of a header read from such a file. */
+/* Nanoseconds since 1970 of a header read from such a file: what pcap's 32
+ * bits of seconds can say, to which a time that is earlier or later is cut.
+ * Such numbers can be added and subtracted without a thought. */
+#define DP_PCAP_MAX_NS (UINT32_MAX * INT64_C(1000000000) + 999999999)
 int64_t dp_pcap_ns(const struct pcap_pkthdr *);
 
 /* Forms that can be written: DP_PCAP_FORM(NAME, TEXT). */

@@ -426,6 +426,36 @@ test_forms(void **state)
     }
 }
 
+/* Times that no clock shows: cut to what pcap can say. */
+static void
+test_times(void **state)
+{
+    static const struct {
+        struct timeval ts;
+        int64_t ns;
+    } times[] = {
+        { { 0, 0 }, 0 },
+        { { 1, 5 }, 1000000005 },
+        { { INT32_MAX, 999999999 }, 2147483647999999999 },
+        { { INT32_MIN, 0 }, 2147483648000000000 },  /* 2038. */
+        { { -1, 999999999 }, DP_PCAP_MAX_NS },
+        { { UINT32_MAX, 999999999 }, DP_PCAP_MAX_NS },
+        { { UINT32_MAX, 1000000000 }, DP_PCAP_MAX_NS },
+        { { 0, -1 }, 0 },
+        { { (long) INT32_MIN - 1, 0 }, 0 },
+        { { LONG_MIN, LONG_MIN }, 0 },
+        { { UINT32_MAX + 1L, 0 }, DP_PCAP_MAX_NS },
+        { { LONG_MAX / 1000000000 + 1, 0 }, DP_PCAP_MAX_NS },
+        { { LONG_MAX, LONG_MAX }, DP_PCAP_MAX_NS },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        struct pcap_pkthdr header = { .ts = times[i].ts };
+
+        assert_true(dp_pcap_ns(&header) == times[i].ns);
+    }
+}
+
 /* A port that writes pcapng, 40 bytes of a packet. */
 static void
 test_write_pcapng(void **state)
@@ -504,6 +534,7 @@ main(void)
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_compressed),
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_times),
         cmocka_unit_test(test_write_pcapng),
     };
 
