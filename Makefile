@@ -62,7 +62,7 @@ SRC_ALL := $(SRC_vm) $(SRC_jit) $(SRC_dp) $(SRC_ofproto) $(SRC_util) \
 	$(SRC_bench_helpers)
 # Sources that the folders' law keeps away from Open vSwitch and DPDK: its
 # headers are not on their include path.
-SRC_PURE := $(SRC_vm) $(SRC_jit) $(SRC_fuzz) $(SRC_fuzz_targets) $(wildcard utilities/bvs-bpf.c \
+SRC_PURE := $(SRC_vm) $(SRC_jit) $(SRC_fuzz) $(filter-out tests/fuzz/targets/switch/%,$(SRC_fuzz_targets)) $(wildcard utilities/bvs-bpf.c \
 	utilities/bpf-*.c datapath/xdp_*.c ofproto/metrics-request.c)
 
 ## Flags
