@@ -104,12 +104,22 @@ vm_vkey_masked(const uint64_t *key, const struct vm_vword *w)
     return word & w->mask;
 }
 
-static inline uint64_t
-vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
+/* Set in each hash: so the tag of an entry's slot differs from that of a slot
+ * without one. */
+#define VM_VHASH_ALWAYS (UINT64_C(1) << 63)
+
+/* Most tables have one or two words: functions with '_n' are inlined for
+ * those, too. */
+#define VM_VTAB_UNROLLED(TAB, FUNCTION, ...)                            \
+    ((TAB)->n_words == 1 ? FUNCTION(TAB, 1, __VA_ARGS__)                \
+     : (TAB)->n_words == 2 ? FUNCTION(TAB, 2, __VA_ARGS__)              \
+     : FUNCTION(TAB, (TAB)->n_words, __VA_ARGS__))
+
+static inline __attribute__((always_inline)) uint64_t
+vm_vtab_hash_n(const struct vm_vtab *tab, uint32_t n, const uint64_t *key)
 {
     const struct vm_vword *w = tab->words;
     uint64_t h = tab->seed[0];
-    uint32_t n = tab->n_words;
 
     /* Both factors depend on a seed: see vm_hash_bytes(). */
     for (; n >= 2; n -= 2, w += 2) {
@@ -119,7 +129,13 @@ vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
     if (n) {
         h = vm_hash_mix(vm_vkey_masked(key, w) ^ tab->seed[1], h);
     }
-    return h;
+    return h | VM_VHASH_ALWAYS;
+}
+
+static inline uint64_t
+vm_vtab_hash(const struct vm_vtab *tab, const uint64_t *key)
+{
+    return VM_VTAB_UNROLLED(tab, vm_vtab_hash_n, key);
 }
 
 /* The best entry of a vtuples map that matches everything and that 'version'
@@ -130,11 +146,11 @@ uint64_t *vm_vtuples_lookup_all(const struct vm_map *, uint64_t version);
 #define VM_VSLOT_TOMB 1
 #define VM_VSLOT_PTR ((UINT64_C(1) << 48) - 1)
 
-static inline bool
-vm_vtab_match(const struct vm_vtab *tab, const struct vm_ventry *e,
-              const uint64_t *key)
+static inline __attribute__((always_inline)) bool
+vm_vtab_match_n(const struct vm_vtab *tab, uint32_t n,
+                const struct vm_ventry *e, const uint64_t *key)
 {
-    for (uint32_t i = 0; i < tab->n_words; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         if (vm_vkey_masked(key, &tab->words[i]) != e->key[i]) {
             return false;
         }
@@ -142,9 +158,29 @@ vm_vtab_match(const struct vm_vtab *tab, const struct vm_ventry *e,
     return true;
 }
 
-/* Head of the chain of 'key', whose hash is 'h', or NULL. */
+static inline bool
+vm_vtab_match(const struct vm_vtab *tab, const struct vm_ventry *e,
+              const uint64_t *key)
+{
+    return VM_VTAB_UNROLLED(tab, vm_vtab_match_n, e, key);
+}
+
+static inline bool
+vm_vslot_has_tag(uint64_t slot, uint64_t h)
+{
+    return !((slot ^ h) >> 48);
+}
+
 static inline struct vm_ventry *
-vm_vtab_find(const struct vm_vtab *tab, const uint64_t *key, uint64_t h)
+vm_vslot_entry(uint64_t slot)
+{
+    return (void *) (uintptr_t) (slot & VM_VSLOT_PTR);
+}
+
+/* The first entry that has the tag of 'h' and so very probably is the one, or
+ * NULL. */
+static inline struct vm_ventry *
+vm_vtab_guess(const struct vm_vtab *tab, uint64_t h)
 {
     const struct vm_varray *array
         = atomic_load_explicit(&tab->array, memory_order_acquire);
@@ -153,10 +189,30 @@ vm_vtab_find(const struct vm_vtab *tab, const uint64_t *key, uint64_t h)
         uint64_t slot = atomic_load_explicit(&array->slots[i],
                                              memory_order_acquire);
 
-        if (!((slot ^ h) >> 48) && (slot & VM_VSLOT_PTR) > VM_VSLOT_TOMB) {
-            struct vm_ventry *e = (void *) (uintptr_t) (slot & VM_VSLOT_PTR);
+        if (vm_vslot_has_tag(slot, h)) {
+            return vm_vslot_entry(slot);
+        } else if (slot == VM_VSLOT_EMPTY) {
+            return NULL;
+        }
+    }
+}
 
-            if (vm_vtab_match(tab, e, key)) {
+/* Head of the chain of 'key', whose hash is 'h', or NULL. */
+static inline __attribute__((always_inline)) struct vm_ventry *
+vm_vtab_find_n(const struct vm_vtab *tab, uint32_t n, const uint64_t *key,
+               uint64_t h)
+{
+    const struct vm_varray *array
+        = atomic_load_explicit(&tab->array, memory_order_acquire);
+
+    for (size_t i = h & array->mask;; i = (i + 1) & array->mask) {
+        uint64_t slot = atomic_load_explicit(&array->slots[i],
+                                             memory_order_acquire);
+
+        if (vm_vslot_has_tag(slot, h)) {
+            struct vm_ventry *e = vm_vslot_entry(slot);
+
+            if (vm_vtab_match_n(tab, n, e, key)) {
                 return e;
             }
         } else if (slot == VM_VSLOT_EMPTY) {
@@ -173,25 +229,39 @@ vm_ventry_visible(const struct vm_ventry *e, uint64_t version)
                                               memory_order_relaxed));
 }
 
-/* The best entry of the chain of 'key', whose hash is 'h', that 'version'
- * sees. */
+/* The best entry of the chain 'e' that 'version' sees, or NULL. */
 static inline struct vm_ventry *
-vm_vtab_lookup_hash(const struct vm_vtab *tab, const uint64_t *key,
-                    uint64_t h, uint64_t version)
+vm_ventry_best(struct vm_ventry *e, uint64_t version)
 {
-    struct vm_ventry *e = vm_vtab_find(tab, key, h);
-
     while (e && !vm_ventry_visible(e, version)) {
         e = atomic_load_explicit(&e->lower, memory_order_acquire);
     }
     return e;
 }
 
+/* The best entry of the chain of 'key', whose hash is 'h', that 'version'
+ * sees. */
+static inline struct vm_ventry *
+vm_vtab_lookup_hash(const struct vm_vtab *tab, const uint64_t *key,
+                    uint64_t h, uint64_t version)
+{
+    return vm_ventry_best(vm_vtab_find_n(tab, tab->n_words, key, h), version);
+}
+
+static inline __attribute__((always_inline)) struct vm_ventry *
+vm_vtab_lookup_n(const struct vm_vtab *tab, uint32_t n, const uint64_t *key,
+                 uint64_t version)
+{
+    uint64_t h = vm_vtab_hash_n(tab, n, key);
+
+    return vm_ventry_best(vm_vtab_find_n(tab, n, key, h), version);
+}
+
 static inline struct vm_ventry *
 vm_vtab_lookup(const struct vm_vtab *tab, const uint64_t *key,
                uint64_t version)
 {
-    return vm_vtab_lookup_hash(tab, key, vm_vtab_hash(tab, key), version);
+    return VM_VTAB_UNROLLED(tab, vm_vtab_lookup_n, key, version);
 }
 
 /* For a lookup in steps: where the chain's slot is, and then what the first
@@ -206,25 +276,19 @@ vm_vtab_prefetch(const struct vm_vtab *tab, uint64_t h)
 }
 
 static inline void
+vm_ventry_prefetch(const struct vm_ventry *e)
+{
+    __builtin_prefetch(&e->value);
+    __builtin_prefetch((const uint8_t *) &e->value + 47);
+}
+
+static inline void
 vm_vtab_prefetch_entry(const struct vm_vtab *tab, uint64_t h)
 {
-    const struct vm_varray *array
-        = atomic_load_explicit(&tab->array, memory_order_acquire);
+    const struct vm_ventry *e = vm_vtab_guess(tab, h);
 
-    for (size_t i = h & array->mask;; i = (i + 1) & array->mask) {
-        uint64_t slot = atomic_load_explicit(&array->slots[i],
-                                             memory_order_acquire);
-
-        if (!((slot ^ h) >> 48) && (slot & VM_VSLOT_PTR) > VM_VSLOT_TOMB) {
-            const struct vm_ventry *e
-                = (const void *) (uintptr_t) (slot & VM_VSLOT_PTR);
-
-            __builtin_prefetch(&e->value);
-            __builtin_prefetch((const uint8_t *) &e->value + 47);
-            return;
-        } else if (slot == VM_VSLOT_EMPTY) {
-            return;
-        }
+    if (e) {
+        vm_ventry_prefetch(e);
     }
 }
 

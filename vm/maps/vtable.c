@@ -58,12 +58,6 @@ slot_is_entry(uint64_t slot)
 }
 
 static struct vm_ventry *
-slot_entry(uint64_t slot)
-{
-    return (void *) (uintptr_t) (slot & VM_VSLOT_PTR);
-}
-
-static struct vm_ventry *
 lower(const struct vm_ventry *e)
 {
     return atomic_load_explicit(&e->lower, memory_order_relaxed);
@@ -134,7 +128,7 @@ vm_vtab_free(struct vm_vtab *tab)
     for (size_t i = 0; i <= array->mask; i++) {
         uint64_t slot = slot_get(array, i);
 
-        for (struct vm_ventry *e = slot_is_entry(slot) ? slot_entry(slot)
+        for (struct vm_ventry *e = slot_is_entry(slot) ? vm_vslot_entry(slot)
                                                        : NULL; e;) {
             struct vm_ventry *next = lower(e);
 
@@ -164,7 +158,7 @@ rebuild(struct vm_vtab *tab, size_t n_heads)
         uint64_t slot = slot_get(old, i);
 
         if (slot_is_entry(slot)) {
-            size_t j = slot_entry(slot)->hash & new->mask;
+            size_t j = vm_vslot_entry(slot)->hash & new->mask;
 
             while (slot_get(new, j)) {
                 j = (j + 1) & new->mask;
@@ -196,8 +190,8 @@ find_slot(const struct vm_vtab *tab, const uint64_t *key, uint64_t h,
             return free_slot != SIZE_MAX ? free_slot : i;
         } else if (slot == VM_VSLOT_TOMB) {
             free_slot = free_slot != SIZE_MAX ? free_slot : i;
-        } else if (!((slot ^ h) >> 48)
-                   && vm_vtab_match(tab, slot_entry(slot), key)) {
+        } else if (vm_vslot_has_tag(slot, h)
+                   && vm_vtab_match(tab, vm_vslot_entry(slot), key)) {
             *found = true;
             return i;
         }
@@ -256,7 +250,7 @@ vm_vtab_insert(struct vm_vtab *tab, const uint64_t *key,
         tab->n_heads++;
         slot_set(array, i, tagged);
     } else {
-        struct vm_ventry *prev = slot_entry(slot_get(array, i));
+        struct vm_ventry *prev = vm_vslot_entry(slot_get(array, i));
 
         if (priority >= prev->priority) {
             set_lower(e, prev);
@@ -305,7 +299,7 @@ slot_of_chain(const struct vm_varray *array, const struct vm_ventry *e,
         uint64_t slot = slot_get(array, i);
 
         if (slot_is_entry(slot)) {
-            const struct vm_ventry *head = slot_entry(slot);
+            const struct vm_ventry *head = vm_vslot_entry(slot);
 
             if (head == e || (head->hash == e->hash
                               && !memcmp(head->key, e->key, tab->n_words
@@ -322,7 +316,7 @@ vm_vtab_delete(struct vm_vtab *tab, struct vm_ventry *e)
     struct vm_varray *array = array_of(tab);
     size_t i = slot_of_chain(array, e, tab);
     uint64_t slot = slot_get(array, i);
-    struct vm_ventry *prev = slot_entry(slot);
+    struct vm_ventry *prev = vm_vslot_entry(slot);
 
     if (prev != e) {
         while (lower(prev) != e) {
@@ -361,7 +355,7 @@ vm_vtab_for_each(struct vm_vtab *tab,
     for (size_t i = 0; i <= array->mask; i++) {
         uint64_t slot = slot_get(array, i);
 
-        for (struct vm_ventry *e = slot_is_entry(slot) ? slot_entry(slot)
+        for (struct vm_ventry *e = slot_is_entry(slot) ? vm_vslot_entry(slot)
                                                        : NULL; e;) {
             struct vm_ventry *next = lower(e);
 
