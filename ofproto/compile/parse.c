@@ -16,7 +16,10 @@
 #include "ofproto/compile/load.h"
 #include "vm/emit.h"
 
-/* Registers:
+/* A word of the key is stored as a whole wherever one load can make it: a
+ * lookup that loads what two stores have made waits for both.
+ *
+ * Registers:
  *
  *   r5  bytes that the IP header leaves for the transport header and payload
  *   r6  the context
@@ -35,6 +38,14 @@ struct parse {
 
 #define CTX(MEMBER) offsetof(struct dp_ctx, MEMBER)
 
+/* Where in its key word, which begins with 'FIRST', a member of the flow is:
+ * programs are for this machine, so in its byte order. */
+#ifdef WORDS_BIGENDIAN
+#error "the key's words are put together in little-endian order"
+#endif
+#define BITS_FROM(MEMBER, FIRST) \
+    (8 * (OF_KEY_OFF(MEMBER) - OF_KEY_OFF(FIRST)))
+
 /* Offsets from r7 as long as it has not reached the transport header. */
 enum {
     ETHERTYPE = 12,             /* ... behind the VLAN tags passed. */
@@ -48,6 +59,15 @@ emit_bounds(struct vm_emit *e, int n, vm_label_t no)
     vm_emit_mov(e, VM_R1, VM_R7);
     vm_emit_alui(e, VM_ADD, VM_R1, n);
     vm_emit_jcc(e, VM_JGT, VM_R1, VM_R8, no);
+}
+
+/* The key word at 'ctx_off' = r1 = 'size' bytes of the packet at r7 + 'off',
+ * and zeros. */
+static void
+emit_word(struct vm_emit *e, int size, int off, int ctx_off)
+{
+    vm_emit_ld(e, size, VM_R1, VM_R7, off);
+    vm_emit_st(e, 8, VM_R6, ctx_off, VM_R1);
 }
 
 /* Copies 'size' bytes of the packet at r7 + 'off' to the key. */
@@ -105,13 +125,21 @@ emit_ip_length(struct parse *p, int field, int counted, int header)
     vm_emit_jcc(e, VM_JGT, VM_R5, VM_R1, p->done);
 }
 
-/* The network header has 'size' bytes; r0 is the protocol. */
+/* The network header has 'size' bytes, r0 is the protocol, r1 the flow label,
+ * r2 the type of service, r3 the TTL. */
 static void
 emit_end_of_ip(struct parse *p, int size)
 {
     struct vm_emit *e = &p->e;
 
-    vm_emit_st(e, 1, VM_R6, OF_KEY_OFF(nw_proto), VM_R0);
+    vm_emit_alui(e, VM_LSH, VM_R2, BITS_FROM(nw_tos, ipv6_label));
+    vm_emit_alui(e, VM_LSH, VM_R3, BITS_FROM(nw_ttl, ipv6_label));
+    vm_emit_alu(e, VM_OR, VM_R1, VM_R2);
+    vm_emit_alu(e, VM_OR, VM_R1, VM_R3);
+    vm_emit_mov(e, VM_R2, VM_R0);
+    vm_emit_alui(e, VM_LSH, VM_R2, BITS_FROM(nw_proto, ipv6_label));
+    vm_emit_alu(e, VM_OR, VM_R1, VM_R2);
+    vm_emit_st(e, 8, VM_R6, OF_KEY_OFF(ipv6_label), VM_R1);
     vm_emit_alui(e, VM_ADD, VM_R9, size);
     vm_emit_st(e, 2, VM_R6, CTX(l4_ofs), VM_R9);
     if (p->level >= OF_PARSE_L4) {
@@ -137,9 +165,10 @@ emit_ipv4(struct parse *p)
     vm_emit_alui(e, VM_AND, VM_R1, htons(IP_MORE_FRAGMENTS
                                          | IP_FRAG_OFF_MASK));
     vm_emit_jcci(e, VM_JNE, VM_R1, 0, p->helper);
-    emit_copy(e, 8, NETWORK + 12, OF_KEY_OFF(nw_src));
-    emit_copy(e, 1, NETWORK + 1, OF_KEY_OFF(nw_tos));
-    emit_copy(e, 1, NETWORK + 8, OF_KEY_OFF(nw_ttl));
+    emit_word(e, 8, NETWORK + 12, OF_KEY_OFF(nw_src));
+    vm_emit_movi(e, VM_R1, 0);
+    vm_emit_ld(e, 1, VM_R2, VM_R7, NETWORK + 1);
+    vm_emit_ld(e, 1, VM_R3, VM_R7, NETWORK + 8);
     vm_emit_ld(e, 1, VM_R0, VM_R7, NETWORK + 9);
     emit_end_of_ip(p, IP_HEADER_LEN);
 }
@@ -161,18 +190,17 @@ emit_ipv6(struct parse *p)
         vm_emit_jcci(e, VM_JEQ, VM_R0, extensions[i], p->helper);
     }
     for (int i = 0; i < 32; i += 8) {
-        emit_copy(e, 8, NETWORK + 8 + i, OF_KEY_OFF(ipv6_src) + i);
+        emit_word(e, 8, NETWORK + 8 + i, OF_KEY_OFF(ipv6_src) + i);
     }
     of_emit_wide(e, OF_KEY_OFF(ipv6_src));
     vm_emit_ld(e, 4, VM_R1, VM_R7, NETWORK);
     vm_emit_be(e, VM_R1, 32);
     vm_emit_mov(e, VM_R2, VM_R1);
     vm_emit_alui(e, VM_RSH, VM_R2, 20);
-    vm_emit_st(e, 1, VM_R6, OF_KEY_OFF(nw_tos), VM_R2);
+    vm_emit_alui(e, VM_AND, VM_R2, 0xff);
     vm_emit_alui(e, VM_AND, VM_R1, IPV6_LABEL_MASK);
     vm_emit_be(e, VM_R1, 32);
-    vm_emit_st(e, 4, VM_R6, OF_KEY_OFF(ipv6_label), VM_R1);
-    emit_copy(e, 1, NETWORK + 7, OF_KEY_OFF(nw_ttl));
+    vm_emit_ld(e, 1, VM_R3, VM_R7, NETWORK + 7);
     emit_end_of_ip(p, IPV6_HEADER_LEN);
 }
 
@@ -213,7 +241,7 @@ emit_ports(struct parse *p, int min_size)
 
     vm_emit_jcci(e, VM_JLT, VM_R5, min_size, p->done);
     emit_bounds(e, min_size, p->done);
-    emit_copy(e, 4, 0, OF_KEY_OFF(tp_src));
+    emit_word(e, 4, 0, OF_KEY_OFF(tp_src));
     vm_emit_goto(e, p->done);
 }
 
@@ -237,7 +265,7 @@ emit_tcp(struct parse *p)
     vm_emit_ld(e, 1, VM_R1, VM_R6, CTX(wide));
     vm_emit_alui(e, VM_OR, VM_R1, DP_WIDE_TCP_FLAGS);
     vm_emit_st(e, 1, VM_R6, CTX(wide), VM_R1);
-    emit_copy(e, 4, 0, OF_KEY_OFF(tp_src));
+    emit_word(e, 4, 0, OF_KEY_OFF(tp_src));
     vm_emit_goto(e, p->done);
 }
 
@@ -331,15 +359,21 @@ emit_ethernet(struct parse *p)
     struct vm_emit *e = &p->e;
     vm_label_t type = vm_label(e);
     vm_label_t vlan = vm_label(e);
+    vm_label_t known = vm_label(e);
 
     vm_emit_note(e, "Ethernet");
     vm_emit_ld(e, 8, VM_R7, VM_R6, CTX(data));
     vm_emit_ld(e, 8, VM_R8, VM_R6, CTX(data_end));
-    emit_bounds(e, NETWORK, p->done);
+    emit_bounds(e, 16, p->helper);
     vm_emit_movi(e, VM_R9, NETWORK);
-    emit_copy(e, 8, 0, OF_KEY_OFF(dl_dst));
-    emit_copy(e, 4, 8, OF_KEY_OFF(dl_dst) + 8);
-    vm_emit_ld(e, 2, VM_R0, VM_R7, ETHERTYPE);
+    emit_word(e, 8, 0, OF_KEY_OFF(dl_dst));
+    vm_emit_ld(e, 8, VM_R1, VM_R7, 8);
+    vm_emit_alui(e, VM_LSH, VM_R1, 16);
+    vm_emit_alui(e, VM_RSH, VM_R1, 16);
+    vm_emit_st(e, 8, VM_R6, OF_KEY_OFF(dl_dst) + 8, VM_R1);
+    vm_emit_mov(e, VM_R0, VM_R1);
+    vm_emit_alui(e, VM_RSH, VM_R0, 32);
+    vm_emit_jcci(e, VM_JEQ, VM_R0, htons(ETH_TYPE_IP), known);
     if (p->vlan_limit > 0) {
         vm_emit_jcci(e, VM_JEQ, VM_R0, htons(ETH_TYPE_VLAN_8021Q), vlan);
         vm_emit_jcci(e, VM_JEQ, VM_R0, htons(ETH_TYPE_VLAN_8021AD), vlan);
@@ -354,6 +388,7 @@ emit_ethernet(struct parse *p)
     vm_emit_jcci(e, VM_JEQ, VM_R1, ETH_TYPE_MPLS, p->helper);
     vm_emit_jcci(e, VM_JEQ, VM_R1, ETH_TYPE_MPLS_MCAST, p->helper);
     vm_emit_st(e, 2, VM_R6, OF_KEY_OFF(dl_type), VM_R0);
+    vm_bind(e, known);
     vm_emit_st(e, 2, VM_R6, CTX(l3_ofs), VM_R9);
     if (p->level >= OF_PARSE_L3) {
         emit_l3(p);
