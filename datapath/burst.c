@@ -35,6 +35,10 @@ struct burst {
                                  * that it receives. */
     uint64_t bytes;
     unsigned forwarded, dropped;
+
+    /* Successive matches of one table are counted together. */
+    uint8_t table_id;
+    unsigned n_matches;
 };
 
 /* Before. */
@@ -100,51 +104,62 @@ dp_run_stamp(struct dp_worker *worker, struct dp_bridge *bridge, unsigned n)
     worker->n_stamped = MAX(worker->n_stamped, n);
 }
 
-static inline void
-init_packet(struct dp_ctx *ctx, struct dp_packet *packet, uint32_t in_port)
-{
-    uint8_t *data = dp_packet_data(packet);
-    uint32_t size = dp_packet_size(packet);
+/* What of a context is the same for all packets that come from one port, but
+ * for their sizes. */
+#define FRESH_OFS offsetof(struct dp_ctx, hit)
+#define FRESH_SIZE (offsetof(struct dp_ctx, scratch) - FRESH_OFS)
 
-    OVS_PREFETCH(data);
-    init_key(ctx, in_port);
-    ctx->packet = packet;
-    ctx->data = data;
-    ctx->data_end = data + size;
-    ctx->hit = DP_HIT(0, DP_FLOW_NONE);
-    ctx->in_port = in_port;
-    ctx->dirty = 0;
-    ctx->packet_size = size;
-    ctx->resubmits = 0;
-    ctx->depth = 0;
-    ctx->table_id = 0;
-    ctx->l2_5_ofs = UINT16_MAX;
-    ctx->l3_ofs = UINT16_MAX;
-    ctx->l4_ofs = UINT16_MAX;
-    ctx->n_vlans = 0;
-    ctx->wide = 0;
+struct fresh {
+    uint64_t words[FRESH_SIZE / sizeof(uint64_t)];
+};
+
+static struct fresh
+make_fresh(uint32_t in_port)
+{
+    const struct dp_ctx ctx = {
+        .hit = DP_HIT(0, DP_FLOW_NONE),
+        .in_port = in_port,
+        .l2_5_ofs = UINT16_MAX,
+        .l3_ofs = UINT16_MAX,
+        .l4_ofs = UINT16_MAX,
+    };
+    struct fresh fresh;
+
+    memcpy(&fresh, (const char *) &ctx + FRESH_OFS, sizeof fresh);
+    return fresh;
 }
 
-/* Returns the size of the shortest one. */
-static uint32_t
+/* True if one of them is too short for an Ethernet header. */
+static bool
 init_packets(struct burst *burst, struct dp_packet **packets,
              uint32_t in_port)
 {
+    const struct fresh fresh = make_fresh(in_port);
     struct dp_ctx *ctx = dp_worker_ctx(burst->worker, 0);
     struct dp_cold *cold = dp_worker_cold(burst->worker, 0);
-    uint32_t shortest = UINT32_MAX;
+    uint32_t below = 0;         /* Its highest bit, if one was below. */
     uint64_t bytes = 0;
 
-    for (unsigned i = 0; i < burst->n; i++) {
-        init_packet(ctx, packets[i], in_port);
-        cold->bufs[0].packet = packets[i];
-        bytes += ctx->packet_size;
-        shortest = MIN(shortest, ctx->packet_size);
+    for (struct dp_packet *const *p = packets; p < packets + burst->n; p++) {
+        struct dp_packet *packet = *p;
+        uint8_t *data = dp_packet_data(packet);
+        uint32_t size = dp_packet_size(packet);
+
+        OVS_PREFETCH(data);
+        init_key(ctx, in_port);
+        ctx->packet = packet;
+        ctx->data = data;
+        ctx->data_end = data + size;
+        memcpy((char *) ctx + FRESH_OFS, &fresh, sizeof fresh);
+        ctx->packet_size = size;
+        cold->bufs[0].packet = packet;
+        bytes += size;
+        below |= size - ETH_HEADER_LEN;
         ctx = dp_ctx_next(ctx);
         cold = dp_cold_next(cold);
     }
     burst->bytes = bytes;
-    return shortest;
+    return below >> 31;
 }
 
 /* The port wants its packets looked at first, or may not forward them.  True
@@ -288,54 +303,62 @@ run_finish(struct dp_ctx *ctx, struct burst *burst)
     renew(cold);
 }
 
-/* Successive packets of one flow are counted together, and those to one port
- * queued. */
-struct run {
-    const struct dp_flow *flow; /* Null: none yet. */
-    unsigned n;
-    uint64_t bytes;
-
-    struct dp_port *port;       /* Null: none yet. */
-    struct dp_txq *txq;
-    bool dress;
-};
-
 static void
-count_run(struct dp_worker *worker, const struct run *run)
+count_matches(struct burst *burst)
 {
-    if (run->flow) {
-        dp_flow_count(worker, run->flow, run->n, run->bytes);
-    }
+    dp_worker_matched(burst->worker, burst->table_id, burst->n_matches);
+    burst->n_matches = 0;
 }
 
 static inline void
-add_count(struct dp_worker *worker, struct run *run,
-          const struct dp_flow *flow, uint32_t bytes)
+count_flow(struct burst *burst, const struct dp_flow *flow, uint32_t bytes)
 {
-    if (flow != run->flow) {
-        count_run(worker, run);
-        run->flow = flow;
-        run->n = 0;
-        run->bytes = 0;
+    if (OVS_UNLIKELY(flow->table_id != burst->table_id)) {
+        count_matches(burst);
+        burst->table_id = flow->table_id;
     }
-    run->n++;
-    run->bytes += bytes;
+    burst->n_matches++;
+    dp_worker_met(burst->worker, flow, 1, bytes);
 }
 
-static inline void
-add_output(struct dp_worker *worker, struct run *run, struct dp_port *port,
-           struct dp_packet *packet, bool dressed)
+/* The queue for packets that are output to 'port'. */
+static struct dp_txq *
+queue_of(const struct burst *burst, struct dp_port *port)
 {
-    if (port != run->port) {
-        run->port = port;
-        run->txq = &port->txqs[worker->id];
-        run->txq->mixed |= !worker->rx_bare;
-        run->dress = !port->ops->tx_bare;
-    }
-    if (OVS_UNLIKELY(run->dress) && !dressed) {
-        dp_dress(packet);
-    }
-    dp_worker_enqueue(worker, run->txq, packet);
+    struct dp_txq *txq = &port->txqs[burst->worker->id];
+
+    dp_worker_list_txq(burst->worker, txq);
+    return txq;
+}
+
+/* Packets from 'i' on that are output once, to the same port.  Returns the
+ * number of the next one. */
+static unsigned
+finish_alike(struct burst *burst, unsigned i)
+{
+    struct dp_worker *worker = burst->worker;
+    struct dp_cold *cold = dp_worker_cold(worker, i);
+    struct dp_ctx *ctx = dp_worker_ctx(worker, i);
+    struct dp_port *port = cold->out;
+    struct dp_txq *txq = queue_of(burst, port);
+    bool dress = !port->ops->tx_bare;
+    unsigned from = i;
+
+    do {
+        if (OVS_UNLIKELY(dress) && !cold->dressed) {
+            dp_dress(ctx->packet);
+        }
+        count_flow(burst, cold->flow, ctx->packet_size);
+        dp_worker_enqueue(worker, txq, ctx->packet, !worker->rx_bare);
+        cold->flow = NULL;
+        cold->out = NULL;
+        cold->dressed = false;
+        ctx = dp_ctx_next(ctx);
+        cold = dp_cold_next(cold);
+        i++;
+    } while (i < burst->n && cold->out == port);
+    burst->forwarded += i - from;
+    return i;
 }
 
 /* Brings counters near. */
@@ -371,31 +394,21 @@ static void
 finish_packets(struct burst *burst)
 {
     struct dp_worker *worker = burst->worker;
-    struct dp_ctx *ctx = dp_worker_ctx(worker, 0);
-    struct dp_cold *cold = dp_worker_cold(worker, 0);
-    struct run run = { .flow = NULL };
 
     if (OVS_UNLIKELY(worker->far)) {
         fetch_cells(burst);
     }
-    for (unsigned i = 0; i < burst->n; i++) {
-        struct dp_port *port = cold->out;
-
-        if (OVS_LIKELY(port)) {
-            add_count(worker, &run, cold->flow, ctx->packet_size);
-            add_output(worker, &run, port, ctx->packet, cold->dressed);
-            cold->dressed = false;
-            cold->flow = NULL;
-            cold->out = NULL;
-            burst->forwarded++;
+    for (unsigned i = 0; i < burst->n;) {
+        if (OVS_LIKELY(dp_worker_cold(worker, i)->out)) {
+            i = finish_alike(burst, i);
         } else {
+            struct dp_ctx *ctx = dp_worker_ctx(worker, i++);
+
             look_at_result(ctx, burst->parse);
             run_finish(ctx, burst);
         }
-        ctx = dp_ctx_next(ctx);
-        cold = dp_cold_next(cold);
     }
-    count_run(worker, &run);
+    count_matches(burst);
 }
 
 /* Whether no program looks at anything of a packet but where it comes from. */
@@ -418,17 +431,24 @@ run_alike(struct burst *burst)
     struct dp_worker *worker = burst->worker;
     struct dp_cold *cold = dp_worker_cold(worker, 0);
     struct dp_ctx *ctx = dp_worker_ctx(worker, 0);
-    struct run run = { .flow = NULL };
+    struct dp_txq *txq;
+    struct dp_port *port;
 
     vm_prog_run_burst(burst->parse, worker->all, 1);
     if (!cold->out || ctx->resubmits != 1 || cold->dressed) {
         return false;
     }
+    port = cold->out;
+    txq = queue_of(burst, port);
     for (unsigned i = 0; i < burst->n; i++) {
-        add_output(worker, &run, cold->out, ctx->packet, false);
+        if (OVS_UNLIKELY(!port->ops->tx_bare)) {
+            dp_dress(ctx->packet);
+        }
+        dp_worker_enqueue(worker, txq, ctx->packet, !worker->rx_bare);
         ctx = dp_ctx_next(ctx);
     }
-    dp_flow_count(worker, cold->flow, burst->n, burst->bytes);
+    dp_worker_matched(worker, cold->flow->table_id, burst->n);
+    dp_worker_met(worker, cold->flow, burst->n, burst->bytes);
     cold->flow = NULL;
     cold->out = NULL;
     burst->forwarded = burst->n;
@@ -445,14 +465,13 @@ obstacle(const struct burst *burst)
 }
 
 static void
-run_packets(struct burst *burst, uint32_t shortest)
+run_packets(struct burst *burst, bool runts)
 {
     void *some[NETDEV_MAX_BURST], **ctxs = burst->worker->all;
     enum dp_drop_reason reason = obstacle(burst);
     unsigned n = burst->n, from = 0;
 
-    if (OVS_UNLIKELY(reason != DP_DROP_NONE || burst->flags
-                     || shortest < ETH_HEADER_LEN)) {
+    if (OVS_UNLIKELY(reason != DP_DROP_NONE || burst->flags || runts)) {
         ctxs = some;
         n = sift(burst, reason, some);
     } else if (is_blind(burst)) {
@@ -480,15 +499,15 @@ dp_run_burst(struct dp_worker *worker, struct dp_bridge *bridge,
              struct dp_packet **packets, unsigned n, uint32_t in_port)
 {
     struct burst burst = { .worker = worker, .bridge = bridge, .n = n };
-    uint32_t shortest;
+    bool runts;
 
     if (OVS_UNLIKELY(worker->n_stamped < n)) {
         dp_run_stamp(worker, bridge, n);
     }
     burst.parse = parse_of(worker);
     burst.flags = special_flags(bridge, in_port);
-    shortest = init_packets(&burst, packets, in_port);
-    run_packets(&burst, shortest);
+    runts = init_packets(&burst, packets, in_port);
+    run_packets(&burst, runts);
     DP_WORKER_ADD(worker, received, n);
     DP_WORKER_ADD(worker, forwarded, burst.forwarded);
     DP_WORKER_ADD(worker, dropped, burst.dropped);

@@ -30,6 +30,9 @@ struct tables {
     uint32_t *refs[DP_N_CHUNKS] OVS_GUARDED;    /* Of counters. */
 };
 
+/* Where there are no flows yet: all of it is zeros that nothing touches. */
+static struct dp_flow_chunk no_flows;
+
 static struct tables *
 tables_cast(const struct dp_tables *pub)
 {
@@ -42,6 +45,9 @@ dp_tables_create(void)
     struct tables *t = xzalloc(sizeof *t);
 
     ovs_mutex_init(&t->mutex);
+    for (size_t i = 0; i < DP_N_CHUNKS; i++) {
+        atomic_init(&t->pub.flows[i], &no_flows);
+    }
     return &t->pub;
 }
 
@@ -122,9 +128,12 @@ dp_tables_destroy(struct dp_tables *tables)
     }
     t = tables_cast(tables);
     for (size_t i = 0; i < DP_N_CHUNKS; i++) {
-        chunk_free(atomic_load_explicit(&t->pub.flows[i],
-                                        memory_order_relaxed),
-                   sizeof(struct dp_flow_chunk));
+        struct dp_flow_chunk *flows;
+
+        flows = atomic_load_explicit(&t->pub.flows[i], memory_order_relaxed);
+        if (flows != &no_flows) {
+            chunk_free(flows, sizeof *flows);
+        }
         free(t->refs[i]);
         for (unsigned w = 0; w <= DP_WORKER_DRY; w++) {
             chunk_free(atomic_load_explicit(&t->pub.cells[w][i],
@@ -177,7 +186,7 @@ dp_flow_alloc(struct dp *dp, const struct dp_flow_attr *attr)
     }
     chunk = atomic_load_explicit(&t->pub.flows[id >> DP_CHUNK_BITS],
                                  memory_order_relaxed);
-    if (!chunk) {
+    if (chunk == &no_flows) {
         chunk = chunk_alloc(sizeof *chunk);
         atomic_store_explicit(&t->pub.flows[id >> DP_CHUNK_BITS], chunk,
                               memory_order_release);
@@ -251,6 +260,7 @@ flow_free_cb(struct flow_free *ff)
     const uint64_t *params = dp_flow_params(flow);
 
     atomic_store_explicit(&flow->params, NULL, memory_order_relaxed);
+    flow->params_size = 0;
     if (params != flow->own) {
         free(CONST_CAST(uint64_t *, params));
     }

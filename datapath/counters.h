@@ -25,7 +25,8 @@
 enum {
     DP_CHUNK_BITS = 16,                 /* Chunks are huge pages. */
     DP_CHUNK = 1 << DP_CHUNK_BITS,      /* Entries a chunk. */
-    DP_N_CHUNKS = 256,                  /* So 16 Mi entries at most. */
+    DP_N_CHUNKS = 256,                  /* So 16 Mi entries at most, less that
+                                         * which DP_FLOW_NONE stands for. */
     DP_MAX_WORKERS = 64,
     DP_WORKER_DRY = DP_MAX_WORKERS,     /* Whose counts are nobody's. */
     DP_FLOW_OWN_PARAMS = 3
@@ -34,7 +35,7 @@ enum {
 /* A flow: immutable while a worker can see it. */
 struct dp_flow {
     const uint64_t *_Atomic params;     /* Null: no flow has this number. */
-    uint32_t params_size;
+    uint32_t params_size;       /* 0 if no flow has this number. */
     uint32_t counters;
     uint8_t table_id;
     bool is_bucket;
@@ -60,13 +61,16 @@ struct dp_cell_chunk {
     struct dp_cell cells[DP_CHUNK];
 };
 
+/* All chunks of one worker. */
+typedef struct dp_cell_chunk *_Atomic dp_cells[DP_N_CHUNKS];
+
 /* What dp_create() makes and struct dp holds. */
 struct dp_flow_table;
 struct dp_counter_table;
 
 struct dp_tables {
     struct dp_flow_chunk *_Atomic flows[DP_N_CHUNKS];
-    struct dp_cell_chunk *_Atomic cells[DP_MAX_WORKERS + 1][DP_N_CHUNKS];
+    dp_cells cells[DP_MAX_WORKERS + 1];
 };
 
 struct dp_tables *dp_tables_create(void);
@@ -77,18 +81,17 @@ void dp_tables_add_dry(struct dp_tables *);
 /* No flow may be left, nor a free be pending. */
 void dp_tables_destroy(struct dp_tables *);
 
-/* Null for a number that is out of all bounds. */
+/* The place for the flow with this number (of which the lower 24 bits count),
+ * whether there is one or not. */
 static inline const struct dp_flow *
 dp_flow_at(const struct dp_tables *tables, uint32_t flow)
 {
     struct dp_flow_chunk *chunk;
 
-    if (flow >= (uint32_t) DP_N_CHUNKS * DP_CHUNK) {
-        return NULL;
-    }
-    chunk = atomic_load_explicit(&tables->flows[flow >> DP_CHUNK_BITS],
-                                 memory_order_acquire);
-    return chunk ? &chunk->flows[flow & (DP_CHUNK - 1)] : NULL;
+    chunk = atomic_load_explicit(
+        &tables->flows[flow >> DP_CHUNK_BITS & (DP_N_CHUNKS - 1)],
+        memory_order_acquire);
+    return &chunk->flows[flow & (DP_CHUNK - 1)];
 }
 
 static inline const uint64_t *
@@ -103,20 +106,25 @@ dp_flow_get(const struct dp_tables *tables, uint32_t number)
 {
     const struct dp_flow *flow = dp_flow_at(tables, number);
 
-    return flow && dp_flow_params(flow) ? flow : NULL;
+    return dp_flow_params(flow) ? flow : NULL;
 }
 
-/* Worker 'worker's cell of 'counters', which must be allocated. */
+/* A worker's cell of 'counters', which must be allocated. */
+static inline struct dp_cell *
+dp_cell_at(const dp_cells *cells, uint32_t counters)
+{
+    struct dp_cell_chunk *chunk;
+
+    chunk = atomic_load_explicit(&(*cells)[counters >> DP_CHUNK_BITS],
+                                 memory_order_acquire);
+    return &chunk->cells[counters & (DP_CHUNK - 1)];
+}
+
 static inline struct dp_cell *
 dp_cell_get(const struct dp_tables *tables, unsigned worker,
             uint32_t counters)
 {
-    struct dp_cell_chunk *chunk;
-
-    chunk = atomic_load_explicit(
-        &tables->cells[worker][counters >> DP_CHUNK_BITS],
-        memory_order_acquire);
-    return &chunk->cells[counters & (DP_CHUNK - 1)];
+    return dp_cell_at(&tables->cells[worker], counters);
 }
 
 /* Only the cell's worker calls it: no read-modify-write is needed. */

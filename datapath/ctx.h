@@ -35,11 +35,6 @@ extern const uint16_t dp_key_flow_word[DP_KEY_WORDS];
 void dp_key_from_flow(uint64_t key[DP_KEY_WORDS], const struct flow *);
 void dp_flow_from_key(struct flow *, const uint64_t key[DP_KEY_WORDS]);
 
-/* Makes the header that 'packet' ends in (ARP, NSH) what it is in 'base':
- * libopenvswitch would write it past the packet's end. */
-void dp_flow_leave_cut(struct flow *, const struct flow *base,
-                       const struct dp_packet *packet);
-
 /* Members of the key that this folder's C code looks at.  They are read and
  * written through memcpy()-free unions of one word each. */
 union dp_key_eth {

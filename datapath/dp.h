@@ -485,6 +485,11 @@ bool dp_ctx_may_go_deeper(struct dp_ctx *);
 /* Its headers and metadata as actions have made them. */
 void dp_ctx_flow(const struct dp_ctx *, struct flow *);
 
+/* Makes the header that 'packet' ends in (ARP, NSH) what it is in 'base':
+ * libopenvswitch would write it past the packet's end. */
+void dp_flow_leave_cut(struct flow *, const struct flow *base,
+                       const struct dp_packet *packet);
+
 /* Outputs the packet as it is now to 'ofp_port'. */
 void dp_ctx_output(struct dp_ctx *, uint32_t ofp_port);
 /* The same, at most 'max_len' bytes of it (0: all). */

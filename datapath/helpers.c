@@ -40,7 +40,7 @@ HELPER(parse)
 static inline uint64_t
 params(const struct dp_flow *flow, uint64_t size)
 {
-    const uint64_t *p = flow ? dp_flow_params(flow) : NULL;
+    const uint64_t *p = dp_flow_params(flow);
 
     return OVS_LIKELY(p && size <= flow->params_size) ? (uintptr_t) p : 0;
 }
@@ -83,28 +83,36 @@ odd_hit(struct dp_ctx *ctx, uint64_t size)
                      | 4 * DP_MAX_RESUBMITS | 8 * DP_MAX_RESUBMITS) \
                     | (DP_MAX_DEPTH | 2 * DP_MAX_DEPTH) << 16)
 
+/* Whether this hit is unusual (odd_hit()); 0 if it is not. */
 static inline uint64_t
-hit(struct dp_ctx *ctx, uint64_t size)
+oddness(const struct dp_ctx *ctx)
 {
-    struct dp_cold *cold = ctx->cold;
-    const struct dp_flow *flow;
-    uint64_t block;
+    const struct dp_cold *cold = ctx->cold;
 
-    flow = dp_flow_at(cold->worker->tables, DP_HIT_FLOW(ctx->hit));
-    block = params(flow, size);
-    if (OVS_UNLIKELY(!block || cold->flow || cold->odd
-                     || ctx->lookups & NEAR_LIMIT)) {
-        return odd_hit(ctx, size);
-    }
+    return (uintptr_t) cold->flow | cold->odd | (ctx->lookups & NEAR_LIMIT);
+}
+
+static inline void
+note_hit(struct dp_ctx *ctx, const struct dp_flow *flow)
+{
     ctx->resubmits++;
     ctx->table_id = flow->table_id;
-    cold->flow = flow;
-    return block;
+    ctx->cold->flow = flow;
 }
 
 HELPER(hit)
 {
-    return hit(to_ctx(r1), r2);
+    struct dp_ctx *ctx = to_ctx(r1);
+    const struct dp_flow *flow;
+    uint64_t block;
+
+    flow = dp_flow_at(ctx->cold->worker->tables, DP_HIT_FLOW(ctx->hit));
+    block = params(flow, r2);
+    if (OVS_UNLIKELY(!block || oddness(ctx))) {
+        return odd_hit(ctx, r2);
+    }
+    note_hit(ctx, flow);
+    return block;
 }
 
 HELPER(warm)
@@ -114,10 +122,8 @@ HELPER(warm)
     const struct dp_flow *flow;
 
     flow = dp_flow_at(worker->tables, DP_HIT_FLOW(ctx->hit));
-    if (flow) {
-        __builtin_prefetch(flow);
-        worker->far = true;
-    }
+    __builtin_prefetch(flow);
+    worker->far = true;
     return 0;
 }
 
@@ -183,39 +189,52 @@ HELPER(output)
 }
 
 /* Where a packet ends that was output once: see dp_run_burst(). */
-static inline uint64_t
-output_last(struct dp_ctx *ctx, uint32_t ofp_port)
+HELPER(output_last)
 {
+    struct dp_ctx *ctx = to_ctx(r1);
     struct dp_cold *cold = ctx->cold;
-    const struct dp_worker *worker = cold->worker;
     struct dp_port *port;
 
-    if (OVS_LIKELY(!(cold->odd | cold->pending) && !ctx->dirty
-                   && ofp_port < worker->ports->n_numbers
-                   && ofp_port != dp_ctx_key_in_port(ctx)
-                   && !worker->watch_outputs)) {
-        port = worker->ports->by_number[ofp_port];
-        if (OVS_LIKELY(port && !(dp_port_flags(port) & DP_PORT_NO_OUTPUT))) {
+    if (OVS_LIKELY(!(cold->odd | cold->pending | ctx->dirty))) {
+        port = dp_worker_direct_port(ctx, r2);
+        if (OVS_LIKELY(port)) {
             cold->out = port;
             return 0;
         }
     }
-    return dp_output_last(ctx, ofp_port);
+    return dp_output_last(ctx, r2);
 }
 
-HELPER(output_last)
+static __attribute__((noinline)) uint64_t
+odd_hit_output(struct dp_ctx *ctx)
 {
-    return output_last(to_ctx(r1), r2);
+    uint64_t block = dp_helper_hit((uintptr_t) ctx, sizeof(uint64_t), 0, 0,
+                                   0);
+
+    return (block ? dp_output_last(ctx, *(uint16_t *) (uintptr_t) block)
+            : DP_SLOT_END);
 }
 
+/* hit and output_last.  A block of one word is in the flow. */
 HELPER(hit_output)
 {
     struct dp_ctx *ctx = to_ctx(r1);
-    uint64_t block = hit(ctx, sizeof(uint64_t));
+    struct dp_cold *cold = ctx->cold;
+    const struct dp_flow *flow;
+    struct dp_port *port;
 
-    return (OVS_LIKELY(block)
-            ? output_last(ctx, *(const uint16_t *) (uintptr_t) block)
-            : DP_SLOT_END);
+    flow = dp_flow_at(cold->worker->tables, DP_HIT_FLOW(ctx->hit));
+    if (OVS_UNLIKELY(oddness(ctx) | cold->pending | ctx->dirty
+                     || flow->params_size < sizeof flow->own[0])) {
+        return odd_hit_output(ctx);
+    }
+    port = dp_worker_direct_port(ctx, *(const uint16_t *) flow->own);
+    if (OVS_UNLIKELY(!port)) {
+        return odd_hit_output(ctx);
+    }
+    note_hit(ctx, flow);
+    cold->out = port;
+    return 0;
 }
 
 HELPER(output_all)

@@ -183,14 +183,11 @@ dp_output_last(struct dp_ctx *ctx, uint32_t ofp_port)
     struct dp_cold *cold = ctx->cold;
     struct dp_port *port;
 
-    if (OVS_LIKELY(!(cold->odd | cold->pending)
-                   && ofp_port < OFPP_MAX
-                   && ofp_port != dp_ctx_key_in_port(ctx)
-                   && !cold->worker->watch_outputs)) {
-        port = dp_bridge_port(cold->bridge, ofp_port);
+    if (OVS_LIKELY(!(cold->odd | cold->pending))) {
+        port = dp_worker_direct_port(ctx, ofp_port);
         /* What was changed is written now, which may make the packet odd. */
-        if (OVS_LIKELY(port && !(dp_port_flags(port) & DP_PORT_NO_OUTPUT)
-                       && !(ctx->dirty && dp_commit(ctx)) && !cold->odd)) {
+        if (OVS_LIKELY(port && !(ctx->dirty && dp_commit(ctx))
+                       && !cold->odd)) {
             cold->out = port;
             return 0;
         }

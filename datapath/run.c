@@ -219,29 +219,14 @@ dp_count_odd_lookup(struct dp_ctx *ctx)
 /* Counters. */
 
 void
-dp_flow_count(struct dp_worker *worker, const struct dp_flow *flow, unsigned n,
-              uint64_t bytes)
-{
-    _Atomic uint64_t *matches
-        = &worker->stats_of_bridge->matches[flow->table_id];
-
-    atomic_store_explicit(matches, atomic_load_explicit(
-                              matches, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-    if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
-        dp_cell_add(dp_cell_get(worker->tables, worker->id,
-                                flow->counters), n, bytes, worker->now_ms);
-    }
-}
-
-void
 dp_run_count(struct dp_worker *worker, struct dp_ctx *ctx)
 {
     const struct dp_flow *flow = ctx->cold->flow;
 
     if (flow) {
         ctx->cold->flow = NULL;
-        dp_flow_count(worker, flow, 1, ctx->packet_size);
+        dp_worker_matched(worker, flow->table_id, 1);
+        dp_worker_met(worker, flow, 1, ctx->packet_size);
         dp_ctx_drop_at(ctx, DP_DROP_ACTION, flow->table_id, flow->cookie);
     }
 }

@@ -341,9 +341,6 @@ void dp_parse(struct dp_ctx *);
 /* miss.c: decides by the table-miss configuration; the next slot. */
 uint32_t dp_miss(struct dp_ctx *, uint8_t table_id);
 
-/* Counts 'n' packets for 'flow' and its table. */
-void dp_flow_count(struct dp_worker *, const struct dp_flow *, unsigned n,
-                   uint64_t bytes);
 /* Counts what is pending in cold->flow; before 'packet_size' changes, too. */
 void dp_run_count(struct dp_worker *, struct dp_ctx *);
 

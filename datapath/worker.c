@@ -115,6 +115,7 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
                                             memory_order_acquire);
     struct vm_slots *slots = atomic_load_explicit(&bridge->slots,
                                                   memory_order_acquire);
+    const struct dp_port_table *ports;
 
     if (OVS_UNLIKELY(version != worker->version || slots != worker->slots
                      || bridge->serial != worker->bridge_serial)) {
@@ -124,9 +125,10 @@ latch(struct dp_worker *worker, struct dp_bridge *bridge)
         worker->stats_of_bridge = bridge->stats[worker->id];
         worker->n_stamped = 0;
     }
-    worker->ports = atomic_load_explicit(&bridge->ports,
-                                         memory_order_acquire);
-    worker->watch_outputs = DP_CONF_GET(bridge->conf.watch_outputs);
+    ports = atomic_load_explicit(&bridge->ports, memory_order_acquire);
+    worker->direct = ports->by_number;
+    worker->n_direct = (DP_CONF_GET(bridge->conf.watch_outputs) ? 0
+                        : ports->n_numbers);
     worker->relatch = false;
 }
 
@@ -467,6 +469,7 @@ dp_worker_create(struct dp *dp, unsigned id)
 
     worker->dp = dp;
     worker->tables = dp->tables;
+    worker->cells = &dp->tables->cells[id];
     worker->id = id;
     worker->core = -1;
     worker->wake = seq_create();

@@ -21,6 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "datapath/abi.h"
+#include "datapath/bridge.h"
+#include "datapath/counters.h"
 #include "datapath/dp.h"
 #include "datapath/port.h"
 #include "datapath/run.h"
@@ -69,6 +71,7 @@ struct dp_worker_base {
 struct dp_worker {
     struct dp *dp;
     const struct dp_tables *tables;     /* Of 'dp'. */
+    dp_cells *cells;            /* Its own there. */
     unsigned id;
     bool running;               /* Has a thread; the main thread's. */
     bool leaving;               /* Gets no more queues; the main thread's. */
@@ -113,8 +116,8 @@ struct dp_worker {
     struct vm_slots *slots;
     uint64_t bridge_serial;
     struct dp_bridge_stats *stats_of_bridge;    /* This worker's. */
-    const struct dp_port_table *ports;
-    bool watch_outputs;
+    struct dp_port *const *direct;      /* Its ports by number ... */
+    uint32_t n_direct;          /* ... if nobody watches its outputs. */
     unsigned n_stamped;
 
     /* For each packet of a burst: dp_worker_ctx(), dp_worker_cold(). */
@@ -191,21 +194,29 @@ void dp_worker_inject(struct dp_worker *, struct dp_bridge *,
 void dp_worker_flush_txq(struct dp_worker *, struct dp_txq *);
 void dp_worker_flush(struct dp_worker *);
 
-/* Puts 'packet' (owned) on 'txq' of this worker. */
+/* 'txq' of this worker will have packets to send. */
+static inline void
+dp_worker_list_txq(struct dp_worker *worker, struct dp_txq *txq)
+{
+    if (!txq->listed) {
+        txq->listed = true;
+        txq->next = worker->dirty;
+        worker->dirty = txq;
+    }
+}
+
+/* Puts 'packet' (owned) on 'txq', which is listed.  'mixed': it may not be
+ * DPDK's. */
 static inline void
 dp_worker_enqueue(struct dp_worker *worker, struct dp_txq *txq,
-                  struct dp_packet *packet)
+                  struct dp_packet *packet, bool mixed)
 {
     uint32_t size = dp_packet_size(packet);
 
     if (OVS_UNLIKELY(dp_packet_batch_is_full(&txq->batch))) {
         dp_worker_flush_txq(worker, txq);
     }
-    if (OVS_UNLIKELY(!txq->listed)) {
-        txq->listed = true;
-        txq->next = worker->dirty;
-        worker->dirty = txq;
-    }
+    txq->mixed |= mixed;
     txq->bytes += size;
     txq->biggest = MAX(txq->biggest, size);
     txq->batch.packets[txq->batch.count++] = packet;
@@ -218,8 +229,47 @@ dp_worker_send(struct dp_worker *worker, struct dp_port *port,
 {
     struct dp_txq *txq = &port->txqs[worker->id];
 
-    dp_worker_enqueue(worker, txq, packet);
-    txq->mixed |= packet->source != DPBUF_DPDK;
+    dp_worker_list_txq(worker, txq);
+    dp_worker_enqueue(worker, txq, packet, packet->source != DPBUF_DPDK);
+}
+
+/* The port that 'ofp_port' names, if the packet can just be given to it; or
+ * null. */
+static inline struct dp_port *
+dp_worker_direct_port(const struct dp_ctx *ctx, uint32_t ofp_port)
+{
+    const struct dp_worker *worker = ctx->cold->worker;
+    struct dp_port *port;
+
+    if (OVS_UNLIKELY(ofp_port >= worker->n_direct
+                     || ofp_port == dp_ctx_key_in_port(ctx))) {
+        return NULL;
+    }
+    port = worker->direct[ofp_port];
+    return (OVS_LIKELY(port && !(dp_port_flags(port) & DP_PORT_NO_OUTPUT))
+            ? port : NULL);
+}
+
+/* Counts 'n' matches of a table of the bridge that the worker has latched. */
+static inline void
+dp_worker_matched(const struct dp_worker *worker, uint8_t table_id, unsigned n)
+{
+    _Atomic uint64_t *matches = &worker->stats_of_bridge->matches[table_id];
+
+    atomic_store_explicit(matches, atomic_load_explicit(
+                              matches, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* Counts 'n' packets of 'flow'. */
+static inline void
+dp_worker_met(const struct dp_worker *worker, const struct dp_flow *flow,
+              unsigned n, uint64_t bytes)
+{
+    if (OVS_LIKELY(flow->counters != DP_COUNTERS_NONE)) {
+        dp_cell_add(dp_cell_at(worker->cells, flow->counters), n, bytes,
+                    worker->now_ms);
+    }
 }
 
 /* Runs the packets of 'batch' (owned, not empty), which 'port' has received;

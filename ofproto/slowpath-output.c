@@ -14,7 +14,6 @@
 #include "packets.h"
 #include "timeval.h"
 #include "util.h"
-#include "datapath/ctx.h"
 #include "ofproto/bonding.h"
 #include "ofproto/l2-private.h"
 #include "ofproto/mcast.h"
