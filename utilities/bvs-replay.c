@@ -16,6 +16,8 @@
 #include "datapath/dp.h"
 #include "dp-packet.h"
 #include "fatal-signal.h"
+#include "jit/jit.h"
+#include "ofproto/compile/compile.h"
 #include "ofproto/of.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
@@ -33,6 +35,7 @@
 #include "utilities/replay-pcap.h"
 #include "utilities/replay-switch.h"
 #include "utilities/version.h"
+#include "vm/map.h"
 
 /* Exit statuses. */
 enum {
@@ -70,12 +73,14 @@ struct settings {
     struct end *ends;           /* Sorted by 'port'. */
     size_t n_ends;
     double run_on;              /* Seconds after the last packet. */
-    bool stats, coverage;
+    unsigned int burst;         /* Packets received together, at most. */
+    bool stats, coverage, native;
     const char *coverage_file;
 };
 
-static struct settings settings;
+static struct settings settings = { .burst = 1 };
 static int64_t packet_time;     /* Timestamp of the packet under way. */
+static unsigned int n_waiting;  /* Packets not yet received. */
 
 static void parse_options(int argc, char *argv[]);
 static int64_t open_files(void);
@@ -202,9 +207,17 @@ main(int argc, char *argv[])
     /* From here on nothing depends on when or where it runs. */
     replay_clock_start(open_files());
     random_set_seed(1);
+    vm_hash_set_seed(UINT64_C(0x243f6a8885a308d3));
     fatal_ignore_sigpipe();
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     check(replay_switch_prepare());
+    if (settings.native) {
+        if (!jit_backend()) {
+            give_up(xstrdup("--native: there is no native code for this "
+                            "machine"));
+        }
+        of_load_set_backend(jit_backend());
+    }
 
     start_switch(&flows, &listener);
     feed(listener);
@@ -273,6 +286,19 @@ earliest(void)
     return first;
 }
 
+static void
+receive(struct replay_listener *listener)
+{
+    n_waiting = 0;
+    replay_switch_flush();
+
+    /* A packet to the controller has left before the next one enters. */
+    if (find_end(PORT_CONTROLLER)) {
+        replay_switch_run();
+        check(replay_listener_run(listener));
+    }
+}
+
 /* Lets virtual time pass until 'usec'. */
 static void
 pass_time(struct replay_listener *listener, int64_t usec)
@@ -298,6 +324,10 @@ feed_one(struct replay_listener *listener, struct end *end)
     const struct replay_packet *packet = replay_reader_peek(end->reader);
     struct dp_packet *copy;
 
+    if (n_waiting && (n_waiting >= settings.burst
+                      || packet->usec > packet_time)) {
+        receive(listener);
+    }
     packet_time = packet->usec;
     pass_time(listener, packet->usec);
 
@@ -309,13 +339,7 @@ feed_one(struct replay_listener *listener, struct end *end)
         give_up(xasprintf("%s: the configuration has removed port p%u",
                           end->in_file, end->port));
     }
-    replay_switch_flush();
-
-    /* A packet to the controller has left before the next one enters. */
-    if (find_end(PORT_CONTROLLER)) {
-        replay_switch_run();
-        check(replay_listener_run(listener));
-    }
+    n_waiting++;
     check(replay_reader_next(end->reader));
 }
 
@@ -327,6 +351,7 @@ feed(struct replay_listener *listener)
     while ((end = earliest())) {
         feed_one(listener, end);
     }
+    receive(listener);
     pass_time(listener,
               replay_clock_now() + (int64_t) (settings.run_on * 1e6));
 
@@ -469,6 +494,8 @@ usage(void)
            "  --coverage              print the rules hit and never hit\n"
            "  --coverage-html=FILE    draw them on a page\n"
            "\nOther options:\n"
+           "  --native                run native code, as the switch does\n"
+           "  --burst=N               packets of one time enter N at a time\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n"
            "\nExit status: 0; 1 if packets are not as expected; 2 in case "
@@ -489,6 +516,8 @@ enum {
     OPT_METERS,
     OPT_COVERAGE,
     OPT_COVERAGE_HTML,
+    OPT_NATIVE,
+    OPT_BURST,
 };
 
 static const struct option long_options[] = {
@@ -504,6 +533,8 @@ static const struct option long_options[] = {
     { "meters", required_argument, NULL, OPT_METERS },
     { "coverage", no_argument, NULL, OPT_COVERAGE },
     { "coverage-html", required_argument, NULL, OPT_COVERAGE_HTML },
+    { "native", no_argument, NULL, OPT_NATIVE },
+    { "burst", required_argument, NULL, OPT_BURST },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
     { NULL, 0, NULL, 0 },
@@ -603,6 +634,14 @@ handle_option(int c, const char *arg)
     case OPT_METERS: settings.meters_file = arg; break;
     case OPT_COVERAGE: settings.coverage = true; break;
     case OPT_COVERAGE_HTML: settings.coverage_file = arg; break;
+    case OPT_NATIVE: settings.native = true; break;
+    case OPT_BURST:
+        if (!str_to_uint(arg, 10, &settings.burst) || !settings.burst
+            || settings.burst > NETDEV_MAX_BURST) {
+            give_up(xasprintf("--burst=%s: expected a number of packets, 1 "
+                              "to %d", arg, NETDEV_MAX_BURST));
+        }
+        break;
     case 'h': usage();
     case 'V':
         ovs_print_version(0, 0);

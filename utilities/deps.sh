@@ -49,6 +49,7 @@ check mininet              networks that others build
 check tcpdump              watches packets
 check tshark               reads captures and their comments
 check iperf3               fills links
+check valgrind             counts instructions
 check clang-14             compiles eBPF programs
 check clang-19             compiles eBPF programs for the newest CPU version
 check linux-libc-dev       headers of those programs

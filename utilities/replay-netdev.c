@@ -195,12 +195,16 @@ replay_rxq_recv(struct netdev_rxq *rxq, struct dp_packet_batch *batch,
     if (ovs_list_is_empty(&dev->queue)) {
         return EAGAIN;
     }
-    item = CONTAINER_OF(ovs_list_pop_front(&dev->queue), struct item, node);
-    n_pending--;
-    dp_packet_batch_init_packet(batch, item->packet);
-    dev->stats.rx_packets++;
-    dev->stats.rx_bytes += dp_packet_size(item->packet);
-    free(item);
+    while (!dp_packet_batch_is_full(batch)
+           && !ovs_list_is_empty(&dev->queue)) {
+        item = CONTAINER_OF(ovs_list_pop_front(&dev->queue), struct item,
+                            node);
+        n_pending--;
+        dp_packet_batch_add(batch, item->packet);
+        dev->stats.rx_packets++;
+        dev->stats.rx_bytes += dp_packet_size(item->packet);
+        free(item);
+    }
     if (qfill) {
         *qfill = ovs_list_size(&dev->queue);
     }

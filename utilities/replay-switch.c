@@ -24,8 +24,12 @@
 #include "utilities/vsctl.h"
 #include "vswitchd/bridge.h"
 
-/* Real time after which the switch is said to hang. */
-enum { PATIENCE_MS = 60000 };
+enum {
+    PATIENCE_MS = 60000,        /* Real time after which the switch is said to
+                                 * hang. */
+    NEAR_CACHE = 256 * 1024     /* Bytes: not what this machine has, so that
+                                 * all machines do the same. */
+};
 
 static char *dir;               /* Where the sockets lie. */
 static char *openflow;          /* "unix:PATH" of br0's management socket. */
@@ -90,6 +94,7 @@ replay_switch_start(const struct replay_switch_config *config)
     dummy_enable("");
     of_provider_set_mode(DP_INLINE);
     of_plan_set_quiet_ms(0);
+    of_plan_set_near_cache(NEAR_CACHE);
 
     listen = xasprintf("p%s", remote);
     db_config.listen = listen;

@@ -260,6 +260,9 @@ void vm_set_big_alloc(void *(*alloc)(size_t), void (*free)(void *, size_t));
 /* ## Hash.  Seeded, not linear: multiplies of 64 by 64 to 128 bits.  The
  * seed is taken from the system's random source once a process. */
 uint64_t vm_hash_seed(void);
+/* For programs that shall do the same each time, and that nobody attacks:
+ * before the first map is made. */
+void vm_hash_set_seed(uint64_t);
 uint64_t vm_hash_bytes(const void *, size_t n, uint64_t seed);
 
 static inline uint64_t

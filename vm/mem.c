@@ -193,6 +193,18 @@ make_seed(void)
     }
 }
 
+static void
+no_seed(void)
+{
+}
+
+void
+vm_hash_set_seed(uint64_t new_seed)
+{
+    pthread_once(&seed_once, no_seed);
+    seed = new_seed;
+}
+
 uint64_t
 vm_hash_seed(void)
 {

@@ -78,6 +78,9 @@ void of_compile_wait(void);
 /* How long a table must be quiet before it gets a plan, in ms (default 100).
  * 0: plans are made as soon as a version is published. */
 void of_plan_set_quiet_ms(int ms);
+/* Tables up to 'size' bytes are taken to be near the processor, and lookups in
+ * them are not split (by default half of the second-level cache). */
+void of_plan_set_near_cache(size_t size);
 /* For tests and measurements: tables have the plan 'name' where it can take
  * their rules, or else the general one ("auto": the best); lookups are split
  * ("always", "never") or where memory is far away ("auto").  False: no such

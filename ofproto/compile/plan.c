@@ -407,6 +407,12 @@ of_plan_set_quiet_ms(int ms)
     quiet_ms = ms;
 }
 
+void
+of_plan_set_near_cache(size_t size)
+{
+    near_cache = size;
+}
+
 /* All tables are looked at again. */
 static void
 reconsider(void)
