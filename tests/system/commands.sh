@@ -19,18 +19,19 @@ appctl() {
 real() {
     real_text=$1
     shift
-    appctl "$@" >"$dir/out" 2>&1 && { [ "$real_text" = - ] ||
-        grep -qE -- "$real_text" "$dir/out"; } || {
+    if ! appctl "$@" >"$dir/out" 2>&1 || { [ "$real_text" != - ] &&
+        ! grep -qE -- "$real_text" "$dir/out"; }; then
         cat "$dir/out"
         return 1
-    }
+    fi
 }
 # It succeeds with one line.
 explains() {
-    appctl "$@" >"$dir/out" 2>&1 && [ "$(grep -c . "$dir/out")" = 1 ] || {
+    if ! appctl "$@" >"$dir/out" 2>&1 ||
+        [ "$(grep -c . "$dir/out")" != 1 ]; then
         cat "$dir/out"
         return 1
-    }
+    fi
 }
 
 check 'starts' start_bvs --enable-dummy --disable-system

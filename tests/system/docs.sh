@@ -31,7 +31,9 @@ commands() {
 commands tutorial.md >"$dir/all"
 sed '/^kill \$(jobs/,$d' "$dir/all" >"$dir/first"
 sed -n '/^kill \$(jobs/,$p' "$dir/all" >"$dir/last"
-[ -s "$dir/first" ] && [ -s "$dir/last" ] || fail 'the tutorial' 'no commands'
+if [ ! -s "$dir/first" ] || [ ! -s "$dir/last" ]; then
+    fail 'the tutorial' 'no commands'
+fi
 
 commands no-traffic.md | sed 's/^bvs-appctl capture/timeout 20 &/
 s/trace\/live br0 tcp,tp_dst=80/trace\/live br0 icmp/
