@@ -210,7 +210,9 @@ receive(struct dp_worker *worker, struct dp_port *port,
     if (OVS_UNLIKELY(flags & (DP_PORT_NO_RECV | DP_PORT_NO_RECV_STP))) {
         bytes = refuse(worker, bridge, batch, port);
     }
-    bytes += run(worker, bridge, batch, port->ofp_port);
+    if (OVS_LIKELY(!dp_packet_batch_is_empty(batch))) {
+        bytes += run(worker, bridge, batch, port->ofp_port);
+    }
     DP_PORT_ADD(port, worker->id, rx_packets, n);
     DP_PORT_ADD(port, worker->id, rx_bytes, bytes);
 }
