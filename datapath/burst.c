@@ -348,7 +348,10 @@ finish_alike(struct burst *burst, unsigned i)
         if (OVS_UNLIKELY(dress) && !cold->dressed) {
             dp_dress(ctx->packet);
         }
-        count_flow(burst, cold->flow, ctx->packet_size);
+        /* Null: its rules are counted, because there were several. */
+        if (OVS_LIKELY(cold->flow)) {
+            count_flow(burst, cold->flow, ctx->packet_size);
+        }
         dp_worker_enqueue(worker, txq, ctx->packet, !worker->rx_bare);
         cold->flow = NULL;
         cold->out = NULL;
@@ -435,7 +438,7 @@ run_alike(struct burst *burst)
     struct dp_port *port;
 
     vm_prog_run_burst(burst->parse, worker->all, 1);
-    if (!cold->out || ctx->resubmits != 1 || cold->dressed) {
+    if (!cold->out || !cold->flow || ctx->resubmits != 1 || cold->dressed) {
         return false;
     }
     port = cold->out;

@@ -79,7 +79,7 @@ vhash_vlookup(struct vm_map *map, const void *key, uint64_t version)
     return e ? &e->value : NULL;
 }
 
-/* In steps.  The cookie is the hash. */
+/* In steps.  The cookie is the hash, or whatever a program gives back. */
 
 static uint64_t
 vhash_vstart(struct vm_map *map, const void *key)
@@ -94,7 +94,7 @@ vhash_vstart(struct vm_map *map, const void *key)
 static uint64_t
 vhash_vnext(struct vm_map *map, const void *key, uint64_t cookie)
 {
-    vm_vtab_prefetch_entry(vhash_cast(map)->tab, cookie);
+    vm_vtab_prefetch_entry(vhash_cast(map)->tab, cookie | VM_VHASH_ALWAYS);
     return cookie;
 }
 
@@ -103,7 +103,8 @@ vhash_vend(struct vm_map *map, const void *key, uint64_t version,
            uint64_t cookie)
 {
     struct vm_ventry *e = vm_vtab_lookup_hash(vhash_cast(map)->tab, key,
-                                              cookie, version);
+                                              cookie | VM_VHASH_ALWAYS,
+                                              version);
 
     return e ? &e->value : NULL;
 }

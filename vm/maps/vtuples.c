@@ -13,8 +13,7 @@
  * the order changes. */
 struct tuple_list {
     size_t n;
-    uint16_t number;            /* Counts lists by 2: cookies are of one list.
-                                 * Odd if there is one tuple. */
+    uint16_t number;            /* Counts lists: cookies are of one list. */
     struct tuple {
         struct vm_vtab *tab;
         _Atomic int32_t max_priority;   /* Never below the true maximum. */
@@ -161,7 +160,7 @@ list_publish(struct vtuples *vt, struct tuple_list *new)
 {
     struct tuple_list *old = list_of(vt);
 
-    new->number = (old->number & ~1) + 2 + (new->n == 1);
+    new->number = old->number + 1;
     atomic_store_explicit(&vt->list, new, memory_order_release);
     vm_defer(free, old);
 }
@@ -400,13 +399,6 @@ search_from(const struct tuple_list *list, size_t i, struct vm_ventry *best,
     return best;
 }
 
-/* Whether there is just one tuple. */
-static bool
-is_lone(const struct tuple_list *list)
-{
-    return list->number & 1;
-}
-
 static void *
 value_of(struct vm_ventry *e)
 {
@@ -427,7 +419,7 @@ vtuples_vlookup(struct vm_map *map, const void *key, uint64_t version)
     const struct tuple_list *list = read_list(map);
     const struct vm_vtab *tab = list->tuples[0].tab;
 
-    if (is_lone(list)) {
+    if (list->n == 1) {
         if (tab->n_words == 1) {
             return value_of(vm_vtab_lookup_n(tab, 1, key, version));
         } else if (tab->n_words == 2) {
@@ -456,41 +448,17 @@ vm_vtuples_lookup_all(const struct vm_map *map, uint64_t version)
     return NULL;
 }
 
-/* In steps.
- *
- * The cookie of the first step is the hash for the first tuple; that of the
- * second, too, or if there is one tuple only, the entry that it very probably
- * is: it stays where it is as long as this reader is not quiescent.  In bits
- * that neither has there is the number of the list, which says which it is. */
+/* In steps.  The cookie is the hash for the first tuple, with the number of
+ * the list in bits that the table does not use (struct vm_ventry).  Programs
+ * hold it and may give back anything: it leads nowhere but into the table. */
 
 #define COOKIE_LIST_SHIFT 32
 #define COOKIE_LIST_BITS (UINT64_C(0xffff) << COOKIE_LIST_SHIFT)
-
-static uint64_t
-cookie_make(const struct tuple_list *list, uint64_t bits)
-{
-    return bits | (uint64_t) list->number << COOKIE_LIST_SHIFT;
-}
 
 static bool
 is_cookie_of(const struct tuple_list *list, uint64_t cookie)
 {
     return (uint16_t) (cookie >> COOKIE_LIST_SHIFT) == list->number;
-}
-
-/* A pointer has 48 bits (vtable.c). */
-static uint64_t
-cookie_from_entry(const struct tuple_list *list, const struct vm_ventry *e)
-{
-    uint64_t p = (uintptr_t) e;
-
-    return cookie_make(list, (uint32_t) p | p >> 32 << 48);
-}
-
-static struct vm_ventry *
-cookie_entry(uint64_t cookie)
-{
-    return (void *) (uintptr_t) ((uint32_t) cookie | cookie >> 48 << 32);
 }
 
 static uint64_t
@@ -504,38 +472,30 @@ vtuples_vstart(struct vm_map *map, const void *key)
     }
     h = vm_vtab_hash(list->tuples[0].tab, key);
     vm_vtab_prefetch(list->tuples[0].tab, h);
-    return cookie_make(list, h & ~COOKIE_LIST_BITS);
+    return ((h & ~COOKIE_LIST_BITS)
+            | (uint64_t) list->number << COOKIE_LIST_SHIFT);
 }
 
 static uint64_t
 vtuples_vnext(struct vm_map *map, const void *key, uint64_t cookie)
 {
     const struct tuple_list *list = read_list(map);
-    const struct vm_ventry *e;
 
-    if (!is_cookie_of(list, cookie) || !list->n) {
-        return cookie;
+    if (list->n && is_cookie_of(list, cookie)) {
+        vm_vtab_prefetch_entry(list->tuples[0].tab,
+                               cookie | VM_VHASH_ALWAYS);
     }
-    e = vm_vtab_guess(list->tuples[0].tab, cookie);
-    if (e) {
-        vm_ventry_prefetch(e);
-    }
-    return is_lone(list) ? cookie_from_entry(list, e) : cookie;
+    return cookie;
 }
 
-/* Of a table with several tuples, or one that has changed meanwhile. */
+/* Of a table with several tuples, or of many words. */
 static __attribute__((noinline)) void *
-end_search(struct vm_map *map, const void *key, uint64_t version,
-           uint64_t cookie)
+end_search(const struct tuple_list *list, const uint64_t *key,
+           uint64_t version, uint64_t h)
 {
-    const struct tuple_list *list = read_list(map);
-
-    if (!list->n || is_lone(list) || !is_cookie_of(list, cookie)) {
-        return vtuples_vlookup(map, key, version);
-    }
     return value_of(search_from(list, 1,
                                 vm_vtab_lookup_hash(list->tuples[0].tab, key,
-                                                    cookie, version),
+                                                    h, version),
                                 key, version));
 }
 
@@ -544,18 +504,22 @@ vtuples_vend(struct vm_map *map, const void *key, uint64_t version,
              uint64_t cookie)
 {
     const struct tuple_list *list = read_list(map);
-    struct vm_ventry *e;
+    const struct vm_vtab *tab = list->tuples[0].tab;
+    uint64_t h = cookie | VM_VHASH_ALWAYS;
 
-    if (!is_cookie_of(list, cookie) || !is_lone(list)) {
-        return end_search(map, key, version, cookie);
+    if (!is_cookie_of(list, cookie) || !list->n) {
+        return vtuples_vlookup(map, key, version);
     }
-    e = cookie_entry(cookie);
-    if (!e) {
-        return NULL;
+    if (list->n == 1) {
+        if (tab->n_words == 1) {
+            return value_of(vm_ventry_best(vm_vtab_find_n(tab, 1, key, h),
+                                           version));
+        } else if (tab->n_words == 2) {
+            return value_of(vm_ventry_best(vm_vtab_find_n(tab, 2, key, h),
+                                           version));
+        }
     }
-    return (vm_vtab_match(list->tuples[0].tab, e, key)
-            ? value_of(vm_ventry_best(e, version))
-            : end_search(map, key, version, cookie));
+    return end_search(list, key, version, h);
 }
 
 static size_t
