@@ -42,7 +42,7 @@ check 'one more column' prints 'mtu mtu_request' \
     completes bvs-vsctl set Interface port7 ofport_request=7 mt
 check 'the next command' prints 'br0 br1' \
     completes bvs-vsctl add-br br2 -- del-br br
-check 'a command of the daemon' prints 'pipeline/plan pipeline/show' \
+check 'a command of the daemon' prints 'pipeline/plan pipeline/profile pipeline/show' \
     completes bvs-appctl pipeline/
 check 'its bridge' prints 'br0 br1' completes bvs-appctl fdb/show br
 

@@ -191,7 +191,7 @@ in_ns vs ip link set vlan up
 in_ns vc ip neigh flush all
 bvs-vsctl clear port vs tag -- set port vs trunks=10,11
 check vlan-trunk pings vc $s4 5
-check vlan-trunk-tcp transfer 5307 $s4 -n 1M
+check vlan-trunk-tcp transfer 5307 $s4 -n 8M
 bvs-vsctl set port vs trunks=11
 check vlan-not-trunked no_pings vc $s4
 bvs-vsctl set port vs trunks=10
