@@ -236,6 +236,9 @@ make_keys() {
     authority ca && authority stranger && sign ca switch &&
         sign ca controller && sign stranger intruder
 }
+# The last change of the mode has emptied the tables.
+bvs-vsctl set-fail-mode br0 secure
+ovs-ofctl add-flow br0 dl_type=0x88b5,actions=controller
 check 'makes keys' make_keys
 check 'set-ssl' bvs-vsctl set-ssl "$dir/switch-key.pem" \
     "$dir/switch-cert.pem" "$dir/ca-cert.pem"
