@@ -130,7 +130,7 @@ check 'starts with a monitor' start_bvs --enable-dummy --monitor
 first=$(bvs_pid)
 monitor=$(ps -o ppid= -p "$first" | tr -d ' ')
 at_exit "end_process $monitor"
-kill -SEGV "$first"
+kill -ABRT "$first"
 crashed=$(now_ms)
 is_back() {
     [ "$(bvs_pid)" != "$first" ] && bvs-appctl -T 1 version &&
