@@ -86,7 +86,8 @@ sorted_rxqs(const struct dp_worker *worker, size_t *n)
     struct dp_rxq **sorted;
 
     *n = list->n;
-    sorted = xmemdup(list->rxqs, MAX(list->n, 1) * sizeof *sorted);
+    sorted = xmalloc(MAX(list->n, 1) * sizeof *sorted);
+    memcpy(sorted, list->rxqs, list->n * sizeof *sorted);
     qsort(sorted, list->n, sizeof *sorted, compare_rxqs);
     return sorted;
 }
