@@ -22,7 +22,7 @@ udp(src=1000,dst=$1)"
 
 # Packets come until the command has ended.
 profiles() {
-    appctl pipeline/profile br0 1 --sample 1 --folded "$dir/folded" \
+    appctl pipeline/profile br0 4 --sample 1 --folded "$dir/folded" \
         --svg "$dir/svg" >"$dir/table" 2>&1 &
     command=$!
     while ! is_gone "$command"; do
