@@ -14,9 +14,6 @@ fi
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 need is_root "needs root, for network namespaces"
-has_os_ken() {
-    /usr/bin/python3 -c 'import os_ken'
-}
 need has_os_ken "there is no os_ken"
 ip link set lo up
 

@@ -11,19 +11,6 @@
 need 'openssl version' 'there is no openssl'
 need 'ovs-vsctl --version' 'there is no stock ovs-vsctl'
 
-# Makes $dir/NAME-key.pem and $dir/NAME-cert.pem, signed by $dir/CA-*.pem.
-sign() {
-    openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" \
-        -keyout "$dir/$2-key.pem" -out "$dir/$2.csr" &&
-        openssl x509 -req -in "$dir/$2.csr" -days 2 -CA "$dir/$1-cert.pem" \
-            -CAkey "$dir/$1-key.pem" -CAcreateserial -out "$dir/$2-cert.pem"
-}
-
-authority() {
-    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
-        -keyout "$dir/$1-key.pem" -out "$dir/$1-cert.pem"
-}
-
 make_keys() {
     authority ca && authority stranger && sign ca switch &&
         sign ca client && sign stranger intruder

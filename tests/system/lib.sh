@@ -138,6 +138,23 @@ now_ms() {
     date +%s%3N
 }
 
+has_os_ken() {
+    /usr/bin/python3 -c 'import os_ken'
+}
+
+# Keys: $dir/NAME-key.pem and $dir/NAME-cert.pem of an authority $1; of $2,
+# signed by the authority $1.
+authority() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
+        -keyout "$dir/$1-key.pem" -out "$dir/$1-cert.pem"
+}
+sign() {
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" \
+        -keyout "$dir/$2-key.pem" -out "$dir/$2.csr" &&
+        openssl x509 -req -in "$dir/$2.csr" -days 2 -CA "$dir/$1-cert.pem" \
+            -CAkey "$dir/$1-key.pem" -CAcreateserial -out "$dir/$2-cert.pem"
+}
+
 wait_until() {
     deadline=$(($(now_ms) + $1 * 1000))
     shift

@@ -177,27 +177,9 @@ vm_vslot_entry(uint64_t slot)
     return (void *) (uintptr_t) (slot & VM_VSLOT_PTR);
 }
 
-/* The first entry that has the tag of 'h' and so very probably is the one, or
- * NULL. */
-static inline struct vm_ventry *
-vm_vtab_guess(const struct vm_vtab *tab, uint64_t h)
-{
-    const struct vm_varray *array
-        = atomic_load_explicit(&tab->array, memory_order_acquire);
-
-    for (size_t i = h & array->mask;; i = (i + 1) & array->mask) {
-        uint64_t slot = atomic_load_explicit(&array->slots[i],
-                                             memory_order_acquire);
-
-        if (vm_vslot_has_tag(slot, h)) {
-            return vm_vslot_entry(slot);
-        } else if (slot == VM_VSLOT_EMPTY) {
-            return NULL;
-        }
-    }
-}
-
-/* Head of the chain of 'key', whose hash is 'h', or NULL. */
+/* Head of the chain of 'key', whose hash is 'h', or NULL.  'n': how many words
+ * are compared; after none, it is the first that has the hash's tag, and so
+ * very probably is the one. */
 static inline __attribute__((always_inline)) struct vm_ventry *
 vm_vtab_find_n(const struct vm_vtab *tab, uint32_t n, const uint64_t *key,
                uint64_t h)
@@ -276,19 +258,13 @@ vm_vtab_prefetch(const struct vm_vtab *tab, uint64_t h)
 }
 
 static inline void
-vm_ventry_prefetch(const struct vm_ventry *e)
-{
-    __builtin_prefetch(&e->value);
-    __builtin_prefetch((const uint8_t *) &e->value + 47);
-}
-
-static inline void
 vm_vtab_prefetch_entry(const struct vm_vtab *tab, uint64_t h)
 {
-    const struct vm_ventry *e = vm_vtab_guess(tab, h);
+    const struct vm_ventry *e = vm_vtab_find_n(tab, 0, NULL, h);
 
     if (e) {
-        vm_ventry_prefetch(e);
+        __builtin_prefetch(&e->value);
+        __builtin_prefetch((const uint8_t *) &e->value + 47);
     }
 }
 
